@@ -1,4 +1,4 @@
-"""Strict mathematics in tests: types checked at run time, rank promotion raises; real data only where present."""
+"""Strict mathematics in tests: types checked at run time, rank promotion raises."""
 
 from __future__ import annotations
 
