@@ -1,0 +1,74 @@
+"""``make bench``: run every measurement, print it beside the committed baseline, say what got worse.
+
+A measurement is a module of this folder with ``measure(data) -> dict[str, float]`` (``data``: the folder of
+the real recordings, or None). ``baseline.json`` holds, per figure: value, unit, direction (``lower`` or
+``higher`` is better) and the tolerance (share of the value) within which a change is noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+BASELINE = HERE / "baseline.json"
+
+
+def data_dir() -> Path | None:
+    root = Path(os.environ.get("KINCAST_DATA", HERE.parents[2] / "shared" / "data"))
+    return root if root.is_dir() else None
+
+
+def measurements(only: list[str]) -> list[str]:
+    names = [path.stem for path in sorted(HERE.glob("*.py")) if not path.stem.startswith("_")]
+    names = [name for name in names if "def measure(" in (HERE / f"{name}.py").read_text()]
+    unknown = set(only) - set(names)
+    if unknown:
+        sys.exit(f"unknown measurement {', '.join(sorted(unknown))}; there are: {', '.join(names)}")
+    return only or names
+
+
+def verdict(value: float, base: dict) -> str:
+    change = (value - base["value"]) / max(abs(base["value"]), 1e-12)
+    worse = change if base["direction"] == "lower" else -change
+    if worse > base["tolerance"]:
+        return f"WORSE {change:+.0%}"
+    return "better" if worse < -base["tolerance"] else "same"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help="measurements to run (default: all)")
+    parser.add_argument("--update", action="store_true", help="write what came out as the new values")
+    parser.add_argument("--gate", action="store_true", help="exit with 1 when a figure got worse")
+    options = parser.parse_args()
+    baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
+    worse = 0
+    for name in measurements(options.names):
+        start = time.monotonic()
+        figures = importlib.import_module(f"tests.bench.{name}").measure(data_dir())
+        print(
+            f"\n{name}  ({time.monotonic() - start:.0f} s)" + ("" if figures else "  skipped: no data here")
+        )
+        for figure, value in figures.items():
+            base = baseline.get(figure)
+            said = verdict(value, base) if base else "no baseline"
+            worse += said.startswith("WORSE")
+            unit = base["unit"] if base else ""
+            before = f"{base['value']:10.3f}" if base else " " * 10
+            print(f"  {figure:58s} {value:10.3f} {before} {unit:8s} {said}")
+            if options.update:
+                kept = base or {"unit": "", "direction": "lower", "tolerance": 0.1}
+                baseline[figure] = {**kept, "value": round(value, 4)}
+    if options.update:
+        BASELINE.write_text(json.dumps(baseline, indent=1, sort_keys=True) + "\n")
+    return 1 if options.gate and worse else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
