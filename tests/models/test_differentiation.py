@@ -65,7 +65,10 @@ def test_weights_are_the_kriging_solution_with_numerical_kernel_derivatives() ->
     found = derivative_weights(times, at, prior)
     for order in range(3):
         np.testing.assert_allclose(
-            found.weights[order], solution[:14, order], rtol=2e-4, atol=2e-5 * np.abs(solution[:14, order]).max()
+            found.weights[order],
+            solution[:14, order],
+            rtol=2e-4,
+            atol=2e-5 * np.abs(solution[:14, order]).max(),
         )
     rate2 = 7 / prior.length_scale_s**2
     prior_variance = 9.0 * np.array([1, rate2 / 5, rate2**2 / 5])
