@@ -159,12 +159,14 @@ class ContactSolver:
         """Feet forces for the ``wrench`` (force, then moment about ``pelvis``; N, N m, world) the motion demands.
 
         ``points`` are the sole points where they would press on the floor, ``gate`` from :func:`contact_gate`.
-        A solver failure (never seen on finite input) gives unloaded feet, the whole wrench as residual and
+        Raises ``ValueError`` on input that is not finite. A solver failure (never seen on finite input) gives unloaded feet, the whole wrench as residual and
         ``solved`` false.
         """
+        if not (np.all(np.isfinite(wrench)) and np.all(np.isfinite(points)) and np.all(np.isfinite(gate))):
+            raise ValueError("demanded wrench, sole points and gates must be finite")
         hessian, gradient, grasp = self.problem(wrench, pelvis, points, gate)
         self._sense[:] = 0
-        x, _, flag, info = daqp.solve(hessian, gradient, self._cone, self._upper, self._lower, self._sense)
+        x, _, flag, _ = daqp.solve(hessian, gradient, self._cone, self._upper, self._lower, self._sense)
         solved = flag > 0 and bool(np.all(np.isfinite(x)))
         if not solved:
             x = np.zeros(self._n)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import daqp
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class MuscleConfig:
     """``reserve_Nm`` is the reserve moment that costs as much as one fully active muscle.
 
     ``near_optimal`` is the relative excess of summed squared activation that still counts as an explanation of
-    the motion. ``curvature_floor`` keeps the QP strictly convex.
+    the motion.
     """
 
     reserve_Nm: float = 1.0
@@ -42,10 +42,7 @@ class MuscleSolution:
 
 
 class LegMuscles:
-    """Static optimisation of one leg: ``muscles`` unknowns, warm started with the last active set.
-
-    The problem is strictly convex, so the solution does not depend on the warm start.
-    """
+    """Static optimisation of one leg: ``muscles`` unknowns; strictly convex, so the solution is unique."""
 
     def __init__(self, muscles: int, coordinates: int, config: MuscleConfig | None = None) -> None:
         self._config = config or MuscleConfig()
@@ -76,8 +73,11 @@ class LegMuscles:
         ``gain`` is the moment of each muscle per unit activation (N m). ``spread`` is the root of two variances:
         that of the moments propagated through the optimum (muscles at a bound held there), and that of a
         pattern drawn uniformly from those which give the same moments and whose summed squared activation exceeds
-        the least one by at most ``near_optimal`` (a ball in the null space of ``gain``, bounds ignored).
+        the least one by at most ``near_optimal`` (a ball in the null space of ``gain``, bounds ignored). Input that
+        is not finite gives no activation, full spread and ``solved`` false.
         """
+        if not (np.all(np.isfinite(gain)) and np.all(np.isfinite(moment))):
+            return MuscleSolution(np.zeros(self._n), np.ones(self._n), np.zeros(self._m), False)
         hessian, linear = self.problem(gain, moment)
         a, _, flag, _ = daqp.solve(hessian, linear, self._no_rows, self._upper, self._lower, self._sense)
         solved = flag > 0 and bool(np.all(np.isfinite(a)))
@@ -109,8 +109,3 @@ class LegMuscles:
         propagated = np.zeros(self._n)
         propagated[free] = np.einsum("ij,i->j", response**2, np.minimum(moment_sd, 1e3) ** 2)
         return np.minimum(np.sqrt(ball + propagated), 1.0)
-
-
-def leg_columns(names: tuple[str, ...], side: str) -> Bool[np.ndarray, "muscle"]:
-    """Which muscles belong to the leg ``side`` ('r' or 'l'), by the suffix of their names."""
-    return np.array([name.endswith(f"_{side}") for name in names])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import LinearConstraint, minimize, nnls
+
 from kincast.models.contact_forces import GRAVITY, ContactConfig, ContactSolver, contact_gate
-from scipy.optimize import LinearConstraint, minimize
 
 MASS = 70.0
 SOLE = np.array(
@@ -73,7 +74,8 @@ def test_optimal_feasible_and_consistent(seed: int) -> None:
     rng = np.random.default_rng(seed)
     config = ContactConfig()
     solver = ContactSolver(7, MASS, config)
-    points = _feet(tuple(rng.normal(0, 0.1, 2) + (0, -0.1)), tuple(rng.normal(0, 0.3, 2) + (0, 0.1)))
+    right, left = rng.normal(0, 0.1, 2) - np.array((0, 0.1)), rng.normal(0, 0.3, 2) + np.array((0, 0.1))
+    points = _feet((right[0], right[1]), (left[0], left[1]))
     gate = 10 ** rng.uniform(0, 6, (2, 7))
     wrench = rng.normal(size=6) * (150, 150, 200, 60, 60, 20) + (0, 0, MASS * GRAVITY, 0, 0, 0)
     found = solver.solve(wrench, PELVIS, points, gate)
@@ -96,8 +98,6 @@ def test_optimal_feasible_and_consistent(seed: int) -> None:
         ) / weight
     rows = np.concatenate([np.eye(20), cone])
     # stationarity with multipliers >= 0 of the active constraints: a non-negative least squares problem
-    from scipy.optimize import nnls
-
     slack_low = rows @ x - lower
     slack_up = upper - rows @ x
     normals = np.concatenate([rows[slack_low < 1e-6], -rows[slack_up < 1e-6]])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from kincast.models.coordinates import POSE_SIZE, VELOCITY_SIZE
 from kincast.models.differentiation import (
     MotionPrior,

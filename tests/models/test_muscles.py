@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kincast.models.muscles import LegMuscles, MuscleConfig
 from scipy.optimize import lsq_linear
+
+from kincast.models.muscles import LegMuscles, MuscleConfig
 
 
 def _leg(seed: int) -> tuple[np.ndarray, np.ndarray]:
