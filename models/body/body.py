@@ -1,0 +1,85 @@
+"""One person's body: the MuJoCo model with every joint beside the 40-coordinate skeleton for fitting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import mujoco
+import numpy as np
+from jaxtyping import Float
+
+from kincast.models.body.build import Variant, build_spec
+from kincast.models.body.coupling import Coupling, coupling_of
+from kincast.models.body.parameters import BodyParameters
+from kincast.models.body.segments import SCALES
+from kincast.models.body.skeleton import skeleton_of
+from kincast.models.kinematics import Skeleton, SkeletonValues, scaled_values
+from kincast.models.rotations import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """``mj_model`` is C MuJoCo with all joints; ``skeleton`` and ``values`` feed ``models.kinematics``."""
+
+    parameters: BodyParameters
+    variant: Variant
+    keypoint_set: str
+    mj_model: mujoco.MjModel
+    skeleton: Skeleton
+    values: SkeletonValues
+    coupling: Coupling
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Names of the sites, in the keypoint set's order."""
+        return self.skeleton.site_names
+
+    def full_qpos(self, q: Float[Array, "41"]) -> Float[Array, "nq"]:
+        """MuJoCo's ``qpos`` of a pose."""
+        return self.coupling.full_qpos(q)
+
+    def full_qvel(self, q: Float[Array, "41"], v: Float[Array, "40"]) -> Float[Array, "nv"]:
+        """MuJoCo's ``qvel`` of a pose and velocity."""
+        return self.coupling.full_qvel(q, v)
+
+    def full_qacc(
+        self, q: Float[Array, "41"], v: Float[Array, "40"], a: Float[Array, "40"]
+    ) -> Float[Array, "nv"]:
+        """MuJoCo's ``qacc`` of a pose, velocity and acceleration."""
+        return self.coupling.full_qacc(q, v, a)
+
+    def project_forces(self, q: Float[Array, "41"], qfrc: Float[Array, "nv"]) -> Float[Array, "40"]:
+        """Generalised forces on the 40 velocities equivalent to MuJoCo's ``qfrc``."""
+        return self.coupling.project_forces(q, qfrc)
+
+
+def log_scales(parameters: BodyParameters) -> Float[np.ndarray, "8"]:
+    """Natural logarithms of the scales, in the order of ``SCALES``."""
+    return np.log([parameters.scales[name] for name in SCALES])
+
+
+def site_offsets(parameters: BodyParameters, skeleton: Skeleton) -> Float[np.ndarray, "site 3"]:
+    """Offsets (m) of the skeleton's sites; zero where the parameters name none."""
+    offsets = [parameters.site_offsets.get(name, (0.0, 0.0, 0.0)) for name in skeleton.site_names]
+    return np.array(offsets, float).reshape(-1, 3)
+
+
+def build_body(
+    parameters: BodyParameters, variant: Variant = "torque", keypoint_set: str = "HALPE_26"
+) -> Body:
+    """Body of a person.
+
+    ``variant``: 34 joint torques, or 80 leg muscles and 20 torques above; both with 6 pelvis residuals.
+    ``keypoint_set``: name of a keypoint or marker set; gives the sites and their order.
+
+    Raises:
+        UnknownSiteSetError: no such set.
+        LegPackageError: the leg model is not installed.
+    """
+    skeleton = skeleton_of(keypoint_set)
+    model = build_spec(parameters, variant, keypoint_set).compile()
+    values = scaled_values(
+        skeleton, jnp.asarray(log_scales(parameters)), jnp.asarray(site_offsets(parameters, skeleton))
+    )
+    return Body(parameters, variant, keypoint_set, model, skeleton, values, coupling_of(model))

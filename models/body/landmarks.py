@@ -1,0 +1,106 @@
+"""Default places of anatomical landmarks on the generic adult: (segment, position in segment axes, m).
+
+The right side is written; the left is mirrored. Joint centres are those of the joints. Bony landmarks
+follow the virtual markers commonly put on the model of Rajagopal et al. 2016 and its feet; the head those
+of de Leva 1996 (vertex, gonion, cervicale) with eye, ear and nose places of an average adult head.
+They are starting points: every site has an offset per person.
+"""
+
+from __future__ import annotations
+
+Vector = tuple[float, float, float]
+
+_MIDLINE: dict[str, tuple[str, Vector]] = {
+    "hip_centre": ("pelvis", (-0.056276, -0.07849, 0.0)),
+    "mid_asis": ("pelvis", (0.012, 0.018, 0.0)),
+    "sacrum": ("pelvis", (-0.155, 0.035, 0.0)),
+    "navel": ("torso", (0.10, 0.05, 0.0)),
+    "T10": ("torso", (-0.115, 0.235, 0.0)),
+    "T8": ("torso", (-0.125, 0.29, 0.0)),
+    "T2": ("torso", (-0.10, 0.395, 0.0)),
+    "C7": ("torso", (-0.085, 0.437, 0.0)),
+    "sternal_notch": ("torso", (0.02, 0.385, 0.0)),
+    "xiphoid": ("torso", (0.085, 0.235, 0.0)),
+    "neck": ("torso", (-0.012, 0.40, 0.0)),
+    "nose": ("head", (0.135, 0.11, 0.0)),
+    "forehead": ("head", (0.115, 0.185, 0.0)),
+    "occiput": ("head", (-0.075, 0.15, 0.0)),
+    "vertex": ("head", (0.02, 0.24, 0.0)),
+}
+
+_RIGHT: dict[str, tuple[str, Vector]] = {
+    "asis": ("pelvis", (0.012, 0.018, 0.1285)),
+    "psis": ("pelvis", (-0.155, 0.035, 0.045)),
+    "iliac_crest": ("pelvis", (-0.06, 0.075, 0.135)),
+    "hip": ("femur", (0.0, 0.0, 0.0)),
+    "trochanter": ("femur", (-0.01, -0.01, 0.085)),
+    "thigh_front": ("femur", (0.08, -0.23, 0.005)),
+    "thigh_upper": ("femur", (0.018, -0.15, 0.075)),
+    "thigh_lateral": ("femur", (0.01, -0.25, 0.07)),
+    "thigh_lower": ("femur", (0.01, -0.3, 0.06)),
+    "thigh_rear": ("femur", (-0.06, -0.2, 0.02)),
+    "knee": ("tibia", (0.0, 0.0, 0.0)),
+    "knee_lateral": ("femur", (0.0, -0.404, 0.05)),
+    "knee_medial": ("femur", (0.0, -0.404, -0.05)),
+    "shank_upper": ("tibia", (0.0, -0.10, 0.055)),
+    "shank_lateral": ("tibia", (-0.002, -0.1565, 0.05)),
+    "shank_front": ("tibia", (0.037, -0.23, -0.004)),
+    "shank_lower": ("tibia", (0.011, -0.295, 0.05)),
+    "shank_rear": ("tibia", (-0.06, -0.15, 0.0)),
+    "tuberosity": ("tibia", (0.045, -0.06, 0.0)),
+    "fibula_head": ("tibia", (-0.02, -0.03, 0.05)),
+    "ankle": ("talus", (0.0, 0.0, 0.0)),
+    "ankle_lateral": ("tibia", (-0.02, -0.405, 0.045)),
+    "ankle_medial": ("tibia", (0.006, -0.389, -0.038)),
+    "heel": ("calcn", (-0.02, 0.01, 0.0)),
+    "calcaneus": ("calcn", (-0.025, 0.025, -0.005)),
+    "heel_lateral": ("calcn", (0.02, 0.02, 0.035)),
+    "heel_medial": ("calcn", (0.02, 0.02, -0.035)),
+    "mt1": ("calcn", (0.185, 0.012, -0.045)),
+    "mt2": ("calcn", (0.18, 0.03, -0.01)),
+    "mt5": ("calcn", (0.145, 0.01, 0.059)),
+    "midfoot_medial": ("calcn", (0.10, 0.035, -0.035)),
+    "midfoot_lateral": ("calcn", (0.08, 0.015, 0.045)),
+    "big_toe": ("toes", (0.06, 0.0, -0.025)),
+    "second_toe": ("toes", (0.062, 0.005, 0.0)),
+    "small_toe": ("toes", (0.02, 0.0, 0.055)),
+    "shoulder": ("humerus", (0.0, 0.0, 0.0)),
+    "acromion": ("torso", (-0.004, 0.425, 0.165)),
+    "scapula": ("torso", (-0.12, 0.30, 0.09)),
+    "clavicle": ("torso", (0.02, 0.39, 0.03)),
+    "upper_arm_lateral": ("humerus", (0.0, -0.14, 0.045)),
+    "biceps": ("humerus", (0.045, -0.16, 0.01)),
+    "triceps": ("humerus", (-0.045, -0.16, 0.01)),
+    "elbow": ("ulna", (0.0, 0.0, 0.0)),
+    "elbow_lateral": ("humerus", (0.013, -0.286, 0.034)),
+    "elbow_medial": ("humerus", (0.013, -0.286, -0.045)),
+    "forearm": ("radius", (0.0, -0.10, 0.025)),
+    "forearm_ulnar": ("ulna", (-0.01, -0.12, 0.0)),
+    "wrist": ("hand", (0.0, 0.0, 0.0)),
+    "wrist_radial": ("radius", (-0.008, -0.235, 0.045)),
+    "wrist_ulnar": ("radius", (-0.015, -0.23, -0.02)),
+    "hand_mc3": ("hand", (-0.005, -0.085, 0.005)),
+    "hand_mc2": ("hand", (0.0, -0.08, 0.03)),
+    "hand_mc5": ("hand", (-0.005, -0.075, -0.03)),
+    "thumb_tip": ("hand", (0.02, -0.09, 0.06)),
+    "index_tip": ("hand", (0.0, -0.17, 0.03)),
+    "finger_tip": ("hand", (0.0, -0.18, 0.0)),
+    "little_tip": ("hand", (0.0, -0.14, -0.035)),
+    "eye": ("head", (0.105, 0.145, 0.032)),
+    "ear": ("head", (0.02, 0.125, 0.075)),
+    "temple": ("head", (0.085, 0.165, 0.07)),
+    "head_rear": ("head", (-0.06, 0.165, 0.06)),
+}
+
+_ONE_BODY = ("pelvis", "torso", "head")
+
+
+def _both_sides() -> dict[str, tuple[str, Vector]]:
+    landmarks = dict(_MIDLINE)
+    for name, (body, (x, y, z)) in _RIGHT.items():
+        for side, sign in (("r", 1.0), ("l", -1.0)):
+            landmarks[f"{name}_{side}"] = (body if body in _ONE_BODY else f"{body}_{side}", (x, y, sign * z))
+    return landmarks
+
+
+LANDMARKS: dict[str, tuple[str, Vector]] = _both_sides()
