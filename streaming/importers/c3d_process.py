@@ -65,21 +65,21 @@ def main(path: str) -> int:
             for name in ("Bodymass", "BODYMASS", "Height", "HEIGHT", "MASS", "WEIGHT", "Mass", "Weight")
         }
         buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            points=points,
-            residuals=residuals,
-            rate=np.array([float(file["header"]["points"]["frame_rate"])]),
-            first=np.array([int(file["header"]["points"]["first_frame"])]),
-            labels=np.array(_labels(parameters, "LABELS"), dtype=np.str_),
-            computed=np.array(computed, dtype=np.str_),
-            units=np.array([str(v) for v in _values(parameters, "POINT", "UNITS")], dtype=np.str_),
-            y_screen=np.array([str(v) for v in _values(parameters, "POINT", "Y_SCREEN")], dtype=np.str_),
-            prefixes=np.array(
+        arrays: dict[str, Any] = {
+            "points": points,
+            "residuals": residuals,
+            "rate": np.array([float(file["header"]["points"]["frame_rate"])]),
+            "first": np.array([int(file["header"]["points"]["first_frame"])]),
+            "labels": np.array(_labels(parameters, "LABELS"), dtype=np.str_),
+            "computed": np.array(computed, dtype=np.str_),
+            "units": np.array([str(v) for v in _values(parameters, "POINT", "UNITS")], dtype=np.str_),
+            "y_screen": np.array([str(v) for v in _values(parameters, "POINT", "Y_SCREEN")], dtype=np.str_),
+            "prefixes": np.array(
                 [str(v) for v in _values(parameters, "SUBJECTS", "LABEL_PREFIXES")], dtype=np.str_
             ),
-            **{f"number.{k}": np.array(v, dtype=np.float64) for k, v in numbers.items() if v},
-        )
+        }
+        arrays |= {f"number.{k}": np.array(v, dtype=np.float64) for k, v in numbers.items() if v}
+        np.savez(buffer, **arrays)
     except Exception as error:  # whatever ezc3d says about a damaged file becomes one sentence
         sys.stderr.write(f"{error}")
         return REFUSED

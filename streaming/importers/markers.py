@@ -50,16 +50,16 @@ def import_markers(
         KeypointSetError: the markers are of no known set.
         NothingReadableError: no frame with a marker.
     """
-    seen = np.isfinite(points_m).all(axis=2)
+    seen = np.asarray(np.isfinite(points_m).all(axis=2))
     if not seen.any():
         raise NothingReadableError(f"{name}: no frame shows any marker")
-    losses.frame("markers", "marker frames without any marker", int((~seen.any(axis=1)).sum()))
+    losses.frame("markers", "marker frames without any marker", int((~np.any(seen, axis=1)).sum()))
     _check_span(name, points_m, seen)
     up = _up_axis(name, markers, points_m, stated_up, options.up, losses)
     world = np.where(seen[..., None], points_m, 0.0)[..., _ROWS[up]] * _SIGNS[up]
     set_name, order, names = _by_set(name, markers, options.keypoint_set, losses)
     frames: list[MarkerFrame] = []
-    for row in np.flatnonzero(seen.any(axis=1)):
+    for row in np.flatnonzero(np.any(seen, axis=1)):
         values = np.zeros((len(names), 4), dtype=np.float32)
         for target, column in enumerate(order):
             if column >= 0 and seen[row, column]:
@@ -67,7 +67,7 @@ def import_markers(
                 values[target, 3] = 1.0
         t = int(t_ns[row])
         frames.append(MarkerFrame(seq=int(row), t_ns=t, sent_ns=t, markers=values))
-    missing = int((~seen[seen.any(axis=1)]).sum())
+    missing = int((~seen[np.any(seen, axis=1)]).sum())
     losses.detail("missing markers (single markers of single frames)", missing)
     header = SessionHeader(
         session_id=name,
@@ -142,9 +142,8 @@ def measured_up(markers: Sequence[str], points_m: np.ndarray) -> tuple[Up, int] 
     high = [i for i, m in enumerate(markers) if _HIGH.search(m) and i not in low]
     if not low or not high:
         return None
-    rows = np.isfinite(points_m[:, low]).all(axis=2).any(axis=1) & np.isfinite(points_m[:, high]).all(
-        axis=2
-    ).any(axis=1)
+    seen = np.asarray(np.isfinite(points_m).all(axis=2))
+    rows = np.any(seen[:, low], axis=1) & np.any(seen[:, high], axis=1)
     if not rows.any():
         return None
     step = max(1, int(rows.sum()) // 200)

@@ -48,7 +48,7 @@ class PeopleParser:
     def _checked(
         self, array: np.ndarray, size_px: tuple[int, int]
     ) -> Float32[np.ndarray, "people keypoint 3"]:
-        finite = np.isfinite(array).all(axis=2)
+        finite = np.asarray(np.isfinite(array).all(axis=2))
         values = np.where(finite[..., None], array, 0.0)
         absent = (values[..., 2] <= 0) | (values[..., :2] == 0).all(axis=2)
         size = np.array(size_px, dtype=np.float64)

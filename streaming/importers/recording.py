@@ -17,11 +17,13 @@ class Lost:
         messages: whole frames (one picture of one camera, or one marker frame) that were lost.
         seconds: the same as time, for the camera that lost most.
         reasons: reason -> how often; also counts single keypoints, which are not whole messages.
+        by_camera: the whole messages per camera ("markers" for marker frames).
     """
 
     messages: int = 0
     seconds: float = 0.0
     reasons: Mapping[str, int] = field(default_factory=dict)
+    by_camera: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,4 +72,5 @@ class Losses:
             messages=sum(self.frames.values()),
             seconds=round(worst * frame_period_s, 3),
             reasons=dict(sorted(self.reasons.items())),
+            by_camera=dict(sorted(self.frames.items())),
         )
