@@ -197,10 +197,14 @@ def site_positions(
     return q[None, :3] + _sites(skeleton, values, _nodes(skeleton, values, q))
 
 
-def site_jacobians(
+def coordinate_twists(
     skeleton: Skeleton, values: SkeletonValues, q: Float[Array, "41"]
-) -> tuple[Float[Array, "site 3"], Float[Array, "site 3 40"]]:
-    """World positions (m) and their derivatives by the 40 velocities (``v`` of ``models.coordinates``)."""
+) -> tuple[Float[Array, "40 3"], Float[Array, "40 3"], Float[Array, "site 3"]]:
+    """Angular and linear velocity per unit of each of the 40 velocities, and the sites (m).
+
+    All relative to the pelvis origin: a site at ``p`` that coordinate i moves has the velocity
+    ``linear[i] + angular[i] x p`` (world axes). ``skeleton.site_mask`` says which joint moves which site.
+    """
     q = jnp.asarray(q)
     nodes = _nodes(skeleton, values, q)
     sites = _sites(skeleton, values, nodes)
@@ -212,16 +216,27 @@ def site_jacobians(
     omega = jnp.sum(omega[skeleton.coordinate_nodes], axis=1)
     velocity = jnp.sum(velocity[skeleton.coordinate_nodes], axis=1)
 
+    zero = jnp.zeros((3, 3), dtype)
     root = nodes.rotation[PELVIS_NODE].T
-    omega = jnp.concatenate([root, omega])
-    velocity = jnp.concatenate([jnp.zeros((3, 3), dtype), velocity])
-    mask = jnp.asarray(np.concatenate([np.ones((len(sites), 3)), skeleton.site_mask], axis=1), dtype)
+    return (
+        jnp.concatenate([zero, root, omega]),
+        jnp.concatenate([jnp.eye(3, dtype=dtype), zero, velocity]),
+        sites,
+    )
+
+
+def site_jacobians(
+    skeleton: Skeleton, values: SkeletonValues, q: Float[Array, "41"]
+) -> tuple[Float[Array, "site 3"], Float[Array, "site 3 40"]]:
+    """World positions (m) and their derivatives by the 40 velocities (``v`` of ``models.coordinates``)."""
+    omega, velocity, sites = coordinate_twists(skeleton, values, q)
+    q, dtype = jnp.asarray(q), sites.dtype
+    mask = jnp.asarray(np.concatenate([np.ones((len(sites), 6)), skeleton.site_mask], axis=1), dtype)
     x, y, z = (sites[:, i, None] for i in range(3))
     wx, wy, wz = (omega[None, :, i] for i in range(3))
     vx, vy, vz = (velocity[None, :, i] for i in range(3))
-    angular = jnp.stack([vx + wy * z - wz * y, vy + wz * x - wx * z, vz + wx * y - wy * x], axis=1)
-    linear = jnp.broadcast_to(jnp.eye(3, dtype=dtype)[None], (len(sites), 3, 3))
-    return q[None, :3] + sites, jnp.concatenate([linear, angular * mask[:, None, :]], axis=2)
+    jacobian = jnp.stack([vx + wy * z - wz * y, vy + wz * x - wx * z, vz + wx * y - wy * x], axis=1)
+    return q[None, :3] + sites, jacobian * mask[:, None, :]
 
 
 def body_poses(
