@@ -92,22 +92,3 @@ def _interpolated(
     pixels = np.where(alone[..., None], nearest[..., :2], pixels)
     confidence = np.where(alone, nearest[..., 2], confidence)
     return np.concatenate([pixels, confidence[..., None]], axis=-1) * (confidence > 0)[..., None]
-
-
-def left_right_pairs(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
-    """Index pairs (left, right) of keypoints that differ only in their side, by the sets' naming."""
-    index = {name: i for i, name in enumerate(names)}
-    pairs = []
-    for name, left in index.items():
-        for mine, other in (("L", "R"), ("Left", "Right"), ("left_", "right_"), ("l_", "r_"), ("l.", "r.")):
-            right = index.get(other + name[len(mine) :]) if name.startswith(mine) else None
-            if right is not None:
-                pairs.append((left, right))
-                break
-        else:
-            for mine, other in (("_l", "_r"), ("_left", "_right"), (" left", " right"), (".l", ".r")):
-                right = index.get(name[: -len(mine)] + other) if name.endswith(mine) else None
-                if right is not None:
-                    pairs.append((left, right))
-                    break
-    return tuple(pairs)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kincast.models.camera import Camera
-from kincast.models.observations import Observations, left_right_pairs, synchronised_keypoints
+from kincast.models.observations import Observations, synchronised_keypoints
 from kincast.models.triangulation import TriangulationConfig, triangulate, undistorted
 
 
@@ -155,9 +155,3 @@ def test_free_running_cameras_are_brought_to_one_instant():
     )  # beside a dropout a picture up to 2 ms away counts
     raw = triangulate(cameras, keypoints)
     assert np.abs(raw.points - truth)[1:-1].max() > 5e-3
-
-
-def test_sides_are_found_in_every_naming():
-    assert left_right_pairs(("LHip", "RHip", "Nose")) == ((0, 1),)
-    assert left_right_pairs(("right_knee", "left_knee")) == ((1, 0),)
-    assert left_right_pairs(("knee_r", "knee_l", "C7")) == ((1, 0),)
