@@ -56,6 +56,8 @@ class Skeleton:
     node_pos: np.ndarray  # (N, 3)
     node_scale: np.ndarray  # (N, 8)
     body_node: np.ndarray  # (B,)
+    body_pos: np.ndarray  # (B, 3) origin of the body in the axes of its last node
+    body_scale: np.ndarray  # (B, 8)
     site_node: np.ndarray  # (S,)
     site_pos: np.ndarray  # (S, 3)
     site_scale: np.ndarray  # (S, 8)
@@ -91,7 +93,7 @@ class Skeleton:
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["node_pos", "node_translation", "site_pos"],
+    data_fields=["node_pos", "node_translation", "body_pos", "site_pos"],
     meta_fields=[],
 )
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class SkeletonValues:
 
     node_pos: Float[Array, "node 3"]
     node_translation: Float[Array, "node 3 5"]
+    body_pos: Float[Array, "body 3"]
     site_pos: Float[Array, "site 3"]
 
 
@@ -110,10 +113,12 @@ def scaled_values(
     log_scales = jnp.asarray(log_scales)
     dtype = log_scales.dtype
     node = jnp.exp(jnp.asarray(skeleton.node_scale, dtype) @ log_scales)[:, None]
+    body = jnp.exp(jnp.asarray(skeleton.body_scale, dtype) @ log_scales)[:, None]
     site = jnp.exp(jnp.asarray(skeleton.site_scale, dtype) @ log_scales)[:, None]
     return SkeletonValues(
         node_pos=jnp.asarray(skeleton.node_pos, dtype) * node,
         node_translation=jnp.asarray(skeleton.node_motion[:, 1:, :], dtype) * node[:, :, None],
+        body_pos=jnp.asarray(skeleton.body_pos, dtype) * body,
         site_pos=jnp.asarray(skeleton.site_pos, dtype) * site + jnp.asarray(site_offsets, dtype),
     )
 
@@ -246,7 +251,8 @@ def body_poses(
     q = jnp.asarray(q)
     nodes = _nodes(skeleton, values, q)
     rotation = nodes.rotation[skeleton.body_node]
-    return q[None, :3] + nodes.position[skeleton.body_node], quaternion_from_matrix(rotation)
+    position = nodes.position[skeleton.body_node] + _apply(rotation, jnp.asarray(values.body_pos, q.dtype))
+    return q[None, :3] + position, quaternion_from_matrix(rotation)
 
 
 def integrate(q: Float[Array, "41"], dv: Float[Array, "40"]) -> Float[Array, "41"]:

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 
 from kincast.models.body.contact import add_floor, add_foot_capsules
-from kincast.models.body.legs import leg_spec
+from kincast.models.body.legs import KNEE_CENTRE_IN_TIBIA, leg_spec
 from kincast.models.body.parameters import BodyParameters
 from kincast.models.body.scaling import segment_masses, segment_scale
 from kincast.models.body.segments import LEG_RANGES_DEG, SEGMENTS, UPPER_BODIES, hinges, joint_centre
@@ -55,6 +55,17 @@ def _scale_legs(spec: mujoco.MjSpec, parameters: BodyParameters) -> None:
             part.pos = np.array(part.pos) * scale[body.name]
         for geom in body.geoms:
             geom.size = np.array(geom.size) * scale[body.name]
+    for side, sign in (("r", 1.0), ("l", -1.0)):
+        centre = np.array(KNEE_CENTRE_IN_TIBIA) * (1.0, 1.0, sign)
+        tibia, femur_scale, tibia_scale = (
+            spec.body(f"tibia_{side}"),
+            scale[f"femur_{side}"],
+            scale[f"tibia_{side}"],
+        )
+        # the centre scales with the femur on its side of the joint and with the tibia on the other
+        tibia.pos = np.array(tibia.pos) + (femur_scale - tibia_scale) * centre
+        for joint in tibia.joints:
+            joint.pos = tibia_scale * centre
     for equality in spec.equalities:
         joint = spec.joint(equality.name1)
         if joint.type == mujoco.mjtJoint.mjJNT_SLIDE:

@@ -31,16 +31,19 @@ def skeleton_of(site_set: str) -> Skeleton:
         pos.append(np.zeros(3))
         scale.append(np.zeros(8))
     last_node = {"world": WORLD_NODE, "pelvis": PELVIS_NODE}
+    centre = {"world": np.zeros(3), "pelvis": np.zeros(3)}  # of a segment's rotations, in the segment
     bodies = [model.body(b).name for b in range(1, model.nbody)]
     for b, body in enumerate(bodies, start=1):
         if body == "pelvis":
             continue
         above = model.body(model.body_parentid[b]).name
         assert np.allclose(model.body_quat[b], [1, 0, 0, 0]), body
-        node_parent, node_pos, slides = last_node[above], model.body_pos[b].copy(), np.zeros((3, 5))
         first, count = model.body_jntadr[b], model.body_jntnum[b]
+        centre[body] = model.jnt_pos[first].copy()
+        node_parent, slides = last_node[above], np.zeros((3, 5))
+        node_pos = model.body_pos[b] + centre[body] - centre[above]
         for j in range(first, first + count):
-            assert np.allclose(model.jnt_pos[j], 0.0), "joints turn about their segment's origin"
+            assert np.allclose(model.jnt_pos[j], centre[body]), "a segment turns about one point"
             name = model.joint(j).name
             if j in coupled:
                 polynomial = coupling.coefficients[coupled[j]]
@@ -94,8 +97,10 @@ def skeleton_of(site_set: str) -> Skeleton:
         node_pos=np.array(pos),
         node_scale=np.array(scale),
         body_node=np.array([last_node[b] for b in bodies]),
+        body_pos=np.array([-centre[b] for b in bodies]),
+        body_scale=np.array([scale_row(b) for b in bodies]),
         site_node=site_node,
-        site_pos=np.array([p for _, p in sites.values()], float).reshape(-1, 3),
+        site_pos=np.array([np.array(p) - centre[b] for b, p in sites.values()], float).reshape(-1, 3),
         site_scale=np.array([scale_row(segment) for segment, _ in sites.values()]).reshape(-1, 8),
         coordinate_nodes=coordinate_nodes,
         site_mask=site_mask,

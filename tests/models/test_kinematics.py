@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
+
 from kincast.models import kinematics
 from kincast.models.body import Body, BodyParameters, build_body, log_scales, site_offsets
 
