@@ -1,0 +1,206 @@
+"""Is the foot on the ground? One state machine per foot, from kinematics, with hysteresis and plausibility.
+
+A foot is in contact while some point of it rests on the ground: heel first, then the flat foot, then the toes, in
+whatever order this person uses them (toe walkers, walking backwards, shuffling). It has left when no point
+rests any more. Thresholds scale with the walking speed and with the noise of this recording's resting points,
+so that slow, small or unequal steps count as much as brisk ones.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Float64
+
+from kincast.models.gait.clocks import OFF, STRIKE, Reading, read_clocks
+from kincast.models.gait.signals import FootSignals
+
+
+class Phase(enum.Enum):
+    """Where a foot is; UNKNOWN until it was seen to rest or to swing."""
+
+    UNKNOWN = "unknown"
+    STANCE = "stance"
+    SWING = "swing"
+
+
+@dataclass(frozen=True)
+class ContactConfig:
+    """Speeds in m/s, heights in m for a leg of 0.9 m (scaled with leg length), times in s.
+
+    ``start_*``: the slowest point must move faster than this to leave; ``rest_*``: slower than this to have landed
+    (fractions of walking speed, at least the floor). ``confirm_s``: how long the new state must have lasted before
+    it is said; it bounds the latency. ``min_travel_m``: least way the slowest point has moved by then.
+    """
+
+    start_fraction: float = 0.5
+    start_floor_m_s: float = 0.25
+    rest_fraction: float = 0.4
+    rest_floor_m_s: float = 0.2
+    peak_fraction: float = 0.12
+    noise_factor: float = 4.0
+    confirm_off_s: float = 0.03
+    confirm_strike_s: float = 0.015
+    min_travel_m: float = 0.010
+    min_stance_s: float = 0.10
+    min_swing_s: float = 0.10
+    landing_height_m: float = 0.05
+    settle_s: float = 0.15
+
+
+@dataclass(frozen=True)
+class FootContact:
+    """State of one foot. ``floor_m`` (3,) heights of its points when they rest; NaN while not known."""
+
+    phase: Phase = Phase.UNKNOWN
+    since_s: float = -np.inf
+    looked_until_s: float = -np.inf
+    floor_m: Float64[np.ndarray, "3"] = field(default_factory=lambda: np.full(3, np.nan))
+    noise_m_s: float = 0.05
+    peak_m_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A change of contact: which event, when (on the track's axis), and which point touched first or left last."""
+
+    event: str
+    reading: Reading
+    point: int
+
+
+def start_threshold(s: FootSignals, state: FootContact, config: ContactConfig) -> Float64[np.ndarray, " n"]:
+    """Speed of the slowest point above which a foot in stance is leaving."""
+    floor = max(config.start_floor_m_s, config.noise_factor * state.noise_m_s)
+    return np.maximum(config.start_fraction * s.walking_speed, floor)
+
+
+def rest_threshold(s: FootSignals, state: FootContact, config: ContactConfig) -> Float64[np.ndarray, " n"]:
+    """Speed of the slowest point below which a swinging foot has landed."""
+    floor = max(config.rest_floor_m_s, 0.8 * config.noise_factor * state.noise_m_s)
+    return np.maximum(
+        np.maximum(config.rest_fraction * s.walking_speed, floor), config.peak_fraction * state.peak_m_s
+    )
+
+
+def advance(
+    state: FootContact, s: FootSignals, config: ContactConfig, other_swings: bool, leg_m: float = 0.9
+) -> tuple[FootContact, Detection | None]:
+    """One look at the newest signals: the new state and the change of contact that became certain, if any.
+
+    ``other_swings``: the other foot is off the ground, so this one, if it rests, must be carrying the person
+    however high it stands (stairs, a step, an uneven floor).
+    """
+    if len(s.t_s) < 3:
+        return state, None
+    if state.phase is Phase.UNKNOWN:
+        return _first_look(state, s, config), None
+    if state.phase is Phase.STANCE:
+        return _look_for_off(state, s, config, leg_m)
+    return _look_for_strike(state, s, config, other_swings, leg_m)
+
+
+def _first_look(state: FootContact, s: FootSignals, config: ContactConfig) -> FootContact:
+    recent = s.t_s > s.t_s[-1] - config.settle_s
+    if s.t_s[-1] - s.t_s[0] < config.settle_s:
+        return state
+    if (s.slowest[recent] < rest_threshold(s, state, config)[recent]).all():
+        return replace(state, phase=Phase.STANCE, since_s=float(s.t_s[-1]), looked_until_s=float(s.t_s[-1]))
+    if (s.slowest[recent] > start_threshold(s, state, config)[recent]).all():
+        peak = float(s.slowest.max())
+        return replace(
+            state, phase=Phase.SWING, since_s=float(s.t_s[-1]), looked_until_s=float(s.t_s[-1]), peak_m_s=peak
+        )
+    return state
+
+
+def _run_start(mask: np.ndarray, t: Float64[np.ndarray, " n"], after_s: float) -> int | None:
+    """First index of the unbroken run of True that reaches the end, not before ``after_s``."""
+    if not mask[-1]:
+        return None
+    breaks = np.nonzero(~mask | (t <= after_s))[0]
+    first = int(breaks[-1]) + 1 if len(breaks) else 0
+    return first if first < len(mask) else None
+
+
+def _crossing_time(s: FootSignals, threshold: Float64[np.ndarray, " n"], first: int) -> float:
+    if first == 0:
+        return float(s.t_s[0])
+    a, b = s.slowest[first - 1] - threshold[first - 1], s.slowest[first] - threshold[first]
+    w = float(np.clip(a / (a - b), 0.0, 1.0)) if a != b else 1.0
+    return float(s.t_s[first - 1] + w * (s.t_s[first] - s.t_s[first - 1]))
+
+
+def _look_for_off(
+    state: FootContact, s: FootSignals, config: ContactConfig, leg_m: float
+) -> tuple[FootContact, Detection | None]:
+    state = _learn_rest(state, s, config)
+    threshold = start_threshold(s, state, config)
+    first = _run_start(s.slowest > threshold, s.t_s, state.since_s + config.min_stance_s)
+    if first is None:
+        return state, None
+    lasted = float(s.t_s[-1] - s.t_s[first])
+    point = int(np.argmin(s.speed[first]))
+    travel = float(np.trapezoid(s.slowest[first:], s.t_s[first:]))
+    if lasted < config.confirm_off_s or travel < config.min_travel_m * leg_m / 0.9:
+        return state, None
+    coarse = _crossing_time(s, threshold, first)
+    reading = read_clocks(s, OFF, point, coarse, state.noise_m_s)
+    peak = float(s.slowest[first:].max())
+    state = replace(
+        state, phase=Phase.SWING, since_s=reading.t_s, looked_until_s=float(s.t_s[-1]), peak_m_s=peak
+    )
+    return state, Detection(OFF, reading, point)
+
+
+def _look_for_strike(
+    state: FootContact, s: FootSignals, config: ContactConfig, other_swings: bool, leg_m: float
+) -> tuple[FootContact, Detection | None]:
+    flying = s.t_s > state.since_s
+    if flying.any():
+        state = replace(state, peak_m_s=max(state.peak_m_s, float(s.slowest[flying].max())))
+    threshold = rest_threshold(s, state, config)
+    first = _run_start(s.slowest < threshold, s.t_s, state.since_s + config.min_swing_s)
+    if first is None:
+        return state, None
+    lasted = float(s.t_s[-1] - s.t_s[first])
+    clearance = s.height[first:] - state.floor_m
+    resting = s.speed[first:] < threshold[first:, None]
+    known = np.isfinite(state.floor_m).all()
+    limit = config.landing_height_m * leg_m / 0.9
+    low = not known or bool((np.where(resting, clearance, np.inf) < limit).any())
+    still = lasted >= config.settle_s and bool((s.slowest[first:][-3:] < 2.5 * state.noise_m_s).all())
+    if lasted < config.confirm_strike_s or not (low or (still and other_swings)):
+        return state, None
+    coarse = _crossing_time(s, threshold, first)
+    point = int(np.argmin(s.speed[first]))
+    reading = read_clocks(s, STRIKE, point, coarse, state.noise_m_s)
+    state = replace(
+        state,
+        phase=Phase.STANCE,
+        since_s=reading.t_s,
+        looked_until_s=float(s.t_s[-1]),
+        floor_m=state.floor_m if low else np.full(3, np.nan),
+    )
+    return state, Detection(STRIKE, reading, point)
+
+
+def _learn_rest(state: FootContact, s: FootSignals, config: ContactConfig) -> FootContact:
+    """While the foot surely rests, learn the heights of its points there and how noisy a resting point looks."""
+    t_new = s.t_s[-1]
+    if t_new <= state.looked_until_s:
+        return state
+    sure = (s.t_s > state.since_s + 0.1) & (s.slowest < 0.5 * config.rest_floor_m_s) & (s.t_s > t_new - 0.12)
+    if sure.sum() < 3:
+        return replace(state, looked_until_s=float(t_new))
+    floor = state.floor_m.copy()
+    for k in range(3):
+        resting = sure & (s.speed[:, k] < config.rest_floor_m_s)
+        if resting.any():
+            level = float(np.median(s.height[resting, k]))
+            floor[k] = level if np.isnan(floor[k]) else floor[k] + 0.1 * (level - floor[k])
+    seen = float(np.median(s.slowest[sure]))
+    noise = state.noise_m_s + 0.02 * (seen - state.noise_m_s)
+    return replace(state, floor_m=floor, noise_m_s=noise, looked_until_s=float(t_new))

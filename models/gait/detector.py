@@ -1,0 +1,199 @@
+"""Gait events and strides from a stream of foot and pelvis motion: the one stateful object of the gait room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kincast.models.gait.activity import Activity, ActivityConfig, classify, is_sitting, no_event_reason
+from kincast.models.gait.clocks import OFF, STRIKE
+from kincast.models.gait.contact import ContactConfig, Detection, FootContact, Phase, advance
+from kincast.models.gait.ground import STILL_GROUND, estimate_ground_velocity
+from kincast.models.gait.heading import mean_velocity
+from kincast.models.gait.signals import REFERENCE_S, foot_signals
+from kincast.models.gait.strides import Instant, StrideEvents, StrideMeasures, Uncertainty, measure_stride
+from kincast.models.gait.track import SIDES, GaitSample, GaitTrack
+
+LOOK_BACK_S = 0.6
+GROUND_WINDOW_S = 3.0
+GROUND_EVERY = 8
+
+
+@dataclass(frozen=True)
+class GaitConfig:
+    """Settings of the detector; ``belt_speed_m_s`` as declared for the session, None if nothing is known."""
+
+    contact: ContactConfig = field(default_factory=ContactConfig)
+    activity: ActivityConfig = field(default_factory=ActivityConfig)
+    uncertainty: Uncertainty = field(default_factory=Uncertainty)
+    belt_speed_m_s: float | None = None
+    leg_length_m: float = 0.9
+
+
+@dataclass(frozen=True)
+class Event:
+    """A foot strike or foot off; times on the rig's clock."""
+
+    side: str
+    event: str
+    t_ns: int
+    sd_s: float
+
+
+@dataclass(frozen=True)
+class StrideResult:
+    """Measures of one stride; times in ``values`` are seconds after ``origin_ns``."""
+
+    side: str
+    measures: StrideMeasures
+    origin_ns: int
+
+
+@dataclass(frozen=True)
+class GaitStep:
+    """Answer to one step. ``reason`` is empty while steps are coming, else why there is no event."""
+
+    events: tuple[Event, ...]
+    strides: tuple[StrideResult, ...]
+    activity: Activity
+    reason: str
+
+
+@dataclass
+class _SideHistory:
+    strikes: list[Instant] = field(default_factory=list)
+    offs: list[Instant] = field(default_factory=list)
+
+    def forget_before(self, t_s: float) -> None:
+        self.strikes = [e for e in self.strikes if e.t_s >= t_s]
+        self.offs = [e for e in self.offs if e.t_s >= t_s]
+
+
+class GaitDetector:
+    """Feed it samples in the order of time; deterministic, causal, no clock of its own."""
+
+    def __init__(self, config: GaitConfig | None = None) -> None:
+        self.config = config or GaitConfig()
+        self.track = GaitTrack()
+        self.ground = STILL_GROUND
+        self._contact = [FootContact(), FootContact()]
+        self._history = [_SideHistory(), _SideHistory()]
+        self._sitting = False
+        self._last_event_s = -np.inf
+        self._paused_until_s = -np.inf
+        self._steps = 0
+
+    @property
+    def phases(self) -> tuple[Phase, Phase]:
+        """Contact phase of the right and the left foot."""
+        return self._contact[0].phase, self._contact[1].phase
+
+    def step(
+        self,
+        settled: tuple[GaitSample, ...],
+        tail: tuple[GaitSample, ...],
+        tracked: bool = True,
+        hidden: tuple[bool, bool] = (False, False),
+    ) -> GaitStep:
+        """One snapshot: poses that became final, the newer ones that may still change, and what was visible.
+
+        Args:
+            settled: samples not seen before, oldest first.
+            tail: samples newer than these, oldest first; replaced with the next step.
+            tracked: a person is being followed.
+            hidden: (right, left) foot was not seen by enough cameras lately.
+        """
+        if not tracked:
+            self._forget()
+            return GaitStep((), (), Activity.LOST, no_event_reason(Activity.LOST))
+        self.track.update(settled, tail)
+        if self.track.n < 3:
+            return GaitStep((), (), Activity.MOVING, no_event_reason(Activity.MOVING))
+        if self._steps % GROUND_EVERY == 0:
+            self._estimate_ground()
+        self._steps += 1
+        now_s = float(self.track.t_s[-1])
+        start = int(np.searchsorted(self.track.t_s, now_s - LOOK_BACK_S))
+        recent = int(np.searchsorted(self.track.t_s, now_s - self.config.activity.recent_s))
+        self._sitting = is_sitting(self._sitting, self.track.leg_extension[recent:], self.config.activity)
+        found = self._look(start, hidden)
+        strides = tuple(
+            s for side, d in found if d.event == STRIKE and (s := self._close_stride(side)) is not None
+        )
+        origin = self.track.origin_ns
+        events = tuple(
+            Event(SIDES[side], d.event, origin + round(d.reading.t_s * 1e9), d.reading.sd_s)
+            for side, d in found
+        )
+        activity = self._activity(recent, now_s, hidden)
+        sides = tuple(name for name, h in zip(SIDES, hidden, strict=True) if h)
+        return GaitStep(events, strides, activity, no_event_reason(activity, sides))
+
+    def _forget(self) -> None:
+        self.track.clear()
+        self._contact = [FootContact(floor_m=c.floor_m, noise_m_s=c.noise_m_s) for c in self._contact]
+        self._history = [_SideHistory(), _SideHistory()]
+        self._last_event_s = -np.inf
+
+    def _estimate_ground(self) -> None:
+        t = self.track.t_s
+        first = int(np.searchsorted(t, t[-1] - GROUND_WINDOW_S))
+        if t[-1] - t[first] < 0.3:
+            return
+        self.ground = estimate_ground_velocity(self.track.feet_velocity[first:], self.config.belt_speed_m_s)
+
+    def _look(self, start: int, hidden: tuple[bool, bool]) -> list[tuple[int, Detection]]:
+        found: list[tuple[int, Detection]] = []
+        for side in (0, 1):
+            signals = foot_signals(self.track, side, start, self.ground.velocity_m_s)
+            if hidden[side]:
+                self._contact[side] = FootContact(
+                    floor_m=self._contact[side].floor_m, noise_m_s=self._contact[side].noise_m_s
+                )
+                self._history[side] = _SideHistory()
+                continue
+            other_swings = self._contact[1 - side].phase is Phase.SWING
+            state, detection = advance(
+                self._contact[side], signals, self.config.contact, other_swings, self.config.leg_length_m
+            )
+            self._contact[side] = state
+            if detection is None:
+                continue
+            history = self._history[side]
+            instant = Instant(detection.reading.t_s, detection.reading.sd_s)
+            (history.strikes if detection.event == STRIKE else history.offs).append(instant)
+            history.forget_before(instant.t_s - 8.0)
+            if self._sitting:
+                history.strikes.clear()
+                continue
+            self._last_event_s = max(self._last_event_s, instant.t_s)
+            found.append((side, detection))
+        return found
+
+    def _close_stride(self, side: int) -> StrideResult | None:
+        own, other = self._history[side], self._history[1 - side]
+        if len(own.strikes) < 2:
+            return None
+        first, last = own.strikes[-2:]
+        offs = [e for e in own.offs if first.t_s < e.t_s < last.t_s]
+        middles = [e for e in other.strikes if first.t_s < e.t_s < last.t_s]
+        if len(offs) != 1 or len(middles) != 1:
+            return None
+        events = StrideEvents(side, first, offs[0], middles[0], last)
+        measures = measure_stride(self.track, events, self.ground.velocity_m_s, self.config.uncertainty)
+        return None if measures is None else StrideResult(SIDES[side], measures, self.track.origin_ns)
+
+    def _activity(self, recent: int, now_s: float, hidden: tuple[bool, bool]) -> Activity:
+        if any(hidden):
+            return Activity.HIDDEN
+        track, ground = self.track, self.ground.velocity_m_s
+        velocity = track.feet_velocity[recent:].copy()
+        velocity[..., :2] -= ground
+        slowest = np.linalg.norm(velocity, axis=-1).min(axis=-1)
+        over_ground = mean_velocity(track.t_s, track.pelvis[:, :2], track.t_s[recent:], REFERENCE_S) - ground
+        speed = np.linalg.norm(over_ground, axis=-1)
+        return classify(self._sitting, slowest, speed, now_s - self._last_event_s, self.config.activity)
+
+
+__all__ = ["OFF", "STRIKE", "Event", "GaitConfig", "GaitDetector", "GaitStep", "StrideResult"]

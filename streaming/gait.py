@@ -1,0 +1,108 @@
+"""Gait events and strides of a live stream: fit results in, GaitEvent and Stride messages out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kincast.models.body.body import Body
+from kincast.models.fit_result import FitCode, FitResult
+from kincast.models.gait.detector import GaitConfig, GaitDetector, StrideResult
+from kincast.models.gait.landmarks import GaitLandmarks
+from kincast.streaming.messages import GaitEvent, Kinetics, Stride
+
+SEEN_CONFIDENCE = 0.3
+SEEN_CAMERAS = 2
+HIDDEN_AFTER_S = 0.2
+NOT_TRACKED = (FitCode.INITIALISING, FitCode.LOST, FitCode.DIVERGED)
+
+
+@dataclass(frozen=True)
+class GaitOutput:
+    """Answer to one snapshot; ``reason`` is empty while steps are coming, else why there is no event."""
+
+    events: tuple[GaitEvent, ...]
+    strides: tuple[Stride, ...]
+    reason: str
+
+
+class GaitStream:
+    """Causal and deterministic: a function of the fit results it was fed.
+
+    ``start_ns`` is time 0 of the results (stride times are seconds after it). ``belt_speed_m_s`` as declared in
+    the session header; an undeclared belt is found from the feet.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        start_ns: int = 0,
+        belt_speed_m_s: float | None = None,
+        config: GaitConfig | None = None,
+    ) -> None:
+        self._landmarks = GaitLandmarks(body)
+        self._start_ns = start_ns
+        config = config or GaitConfig()
+        self._detector = GaitDetector(
+            replace(config, belt_speed_m_s=belt_speed_m_s, leg_length_m=self._landmarks.leg_length_m)
+        )
+        self._unseen_since_ns: list[int | None] = [None, None]
+
+    @property
+    def detector(self) -> GaitDetector:
+        """The detector's state, to look at."""
+        return self._detector
+
+    def swap_body(self, body: Body) -> None:
+        """Use another body from the next snapshot on; what is known of floor and steps is kept."""
+        self._landmarks = GaitLandmarks(body)
+
+    def step(self, fit: FitResult, kinetics: tuple[Kinetics, ...] = ()) -> GaitOutput:
+        """One snapshot."""
+        del kinetics
+        last_settled = fit.settled[-1].t_ns if fit.settled else None
+        settled = self._landmarks.samples(
+            [p.t_ns for p in fit.settled], np.array([p.qpos for p in fit.settled]).reshape(-1, 41)
+        )
+        newest = self._detector.track.last_settled_ns if last_settled is None else last_settled
+        later = fit.window.t_ns > newest
+        tail = self._landmarks.samples([int(t) for t in fit.window.t_ns[later]], fit.window.qpos[later])
+        tracked = fit.code not in NOT_TRACKED and all(p.tracked for p in fit.settled)
+        answer = self._detector.step(settled, tail, tracked, self._hidden(fit))
+        events = tuple(
+            GaitEvent(side=e.side, event=e.event, t_ns=e.t_ns, sd_s=e.sd_s, emitted_ns=fit.t_ns)
+            for e in sorted(answer.events, key=lambda e: (e.t_ns, e.side))
+        )
+        strides = tuple(self._stride(s) for s in answer.strides)
+        return GaitOutput(events, strides, answer.reason)
+
+    def _stride(self, result: StrideResult) -> Stride:
+        offset_s = (result.origin_ns - self._start_ns) * 1e-9
+        values = {
+            name: value + offset_s if name.endswith(("strike_s", "off_s")) else value
+            for name, value in result.measures.values.items()
+        }
+        return Stride(side=result.side, values=values, sd=dict(result.measures.sd))
+
+    def _hidden(self, fit: FitResult) -> tuple[bool, bool]:
+        """A foot is hidden once fewer than two cameras have seen any of its points for a while (markers: never)."""
+        confidence = fit.cameras.confidence
+        hidden = [False, False]
+        for side in (0, 1):
+            sites = self._landmarks.seen_sites[side]
+            if not len(confidence):
+                continue
+            seen = (
+                (confidence[:, list(sites)] > SEEN_CONFIDENCE).any(axis=1)
+                if sites
+                else np.zeros(len(confidence), bool)
+            )
+            if seen.sum() >= SEEN_CAMERAS:
+                self._unseen_since_ns[side] = None
+                continue
+            since = self._unseen_since_ns[side]
+            if since is None:
+                self._unseen_since_ns[side] = since = fit.t_ns
+            hidden[side] = fit.t_ns - since > HIDDEN_AFTER_S * 1e9
+        return hidden[0], hidden[1]
