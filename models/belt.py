@@ -22,7 +22,7 @@ class BeltConfig:
     """
 
     memory_s: float = 3.0
-    spacing_s: float = 0.015
+    spacing_s: float = 0.03
     evidence_s: float = 0.3
     cluster_m_s: float = 0.25
     share: float = 0.55
@@ -59,10 +59,9 @@ class BeltEstimator:
         c = self._config
         if self._declared == 0.0:
             return self._velocity
-        if not self._samples or t_ns - self._samples[-1][0] >= c.spacing_s * 1e9:
-            self._samples.append(
-                (t_ns, *(float(x) for x in low_point_velocity), *(float(x) for x in pelvis_velocity))
-            )
+        if self._samples and t_ns - self._samples[-1][0] < c.spacing_s * 1e9:
+            return self._velocity
+        self._samples.append((t_ns, *(float(x) for x in (*low_point_velocity, *pelvis_velocity))))
         while t_ns - self._samples[0][0] > c.memory_s * 1e9:
             self._samples.popleft()
         if self._declared is not None and not self._decided:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from scipy.linalg.lapack import dposv  # pyright: ignore[reportAttributeAccessIssue]
 
 from kincast.models.coordinates import POSE_SIZE, VELOCITY_SIZE
@@ -149,17 +149,31 @@ class PoseHistory:
         while self._t_ns and (self._t_ns[0] < oldest or len(self._t_ns) > self._prior.max_samples):
             del self._t_ns[0], self._q[0], self._sd[0]
 
-    def differentiate(self, t_ns: int) -> MotionState:
-        """Pose, velocity and acceleration at ``t_ns``; with fewer than three samples the motion is taken as rest."""
-        times = (np.array(self._t_ns, dtype=np.int64) - t_ns) * 1e-9
+    def differentiate(
+        self,
+        t_ns: int,
+        newer_t_ns: Int64[np.ndarray, "newer"] | None = None,
+        newer_q: Float64[np.ndarray, "newer 41"] | None = None,
+    ) -> MotionState:
+        """Pose, velocity and acceleration at ``t_ns``; with fewer than three samples the motion is taken as rest.
+
+        ``newer_*`` are poses after the history's last that may still change: used here, not kept.
+        Raises ``ValueError`` without any sample.
+        """
+        if not self._t_ns:
+            raise ValueError("no pose to differentiate")
+        t, q_seen = np.array(self._t_ns, dtype=np.int64), np.array(self._q)
+        if newer_t_ns is not None and newer_q is not None and newer_t_ns.size:
+            t, q_seen = np.concatenate([t, newer_t_ns]), np.concatenate([q_seen, newer_q])
+        times = (t - t_ns) * 1e-9
         nearest = int(np.argmin(np.abs(times)))
-        reference = self._q[nearest]
+        reference = q_seen[nearest]
         noise = np.maximum(np.median(np.array(self._sd), axis=0), 1e-6)
         if times.size < 3:
             rest = np.zeros(VELOCITY_SIZE)
             unknown = np.full(VELOCITY_SIZE, np.inf)
             return MotionState(t_ns, reference.copy(), rest, rest.copy(), noise, unknown, unknown.copy())
-        samples = tangent(reference, np.array(self._q))
+        samples = tangent(reference, q_seen)
         filtered = derivative_weights(times, 0.0, self._prior)
         value, velocity, acceleration = filtered.weights @ samples
         scale = filtered.sd[:, None] * (noise / np.hypot(self._prior.noise, self._prior.white_noise))[None, :]

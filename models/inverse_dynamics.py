@@ -7,6 +7,7 @@ knee is projected by virtual work (``E^T qfrc``).
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import mujoco
@@ -67,9 +68,14 @@ class SoleState:
 class InverseDynamics:
     """One person's skeleton in C MuJoCo; every method speaks of the state set last by :meth:`set_motion`."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, mass_kg: float | None = None) -> None:
+        """``mass_kg``: measured mass that replaces the body's; segments keep their shares."""
         self._coupling = body.coupling
         self._model = body.mj_model
+        if mass_kg is not None and abs(mass_kg / body.parameters.mass_kg - 1.0) > 1e-9:
+            self._model = copy.deepcopy(self._model)
+            self._model.body_mass[:] *= mass_kg / body.parameters.mass_kg
+            self._model.body_inertia[:] *= mass_kg / body.parameters.mass_kg
         self._data = mujoco.MjData(self._model)
         self._pelvis_id = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_BODY, "pelvis")
         self._sole = sole_geometry(self._model)
@@ -77,6 +83,10 @@ class InverseDynamics:
         self._map = np.zeros((self._model.nv, 40))
         self._q = np.zeros(41)
         self._mass_matrix = np.zeros((self._model.nv, self._model.nv))
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        return self._model
 
     @property
     def data(self) -> mujoco.MjData:
@@ -147,6 +157,16 @@ class InverseDynamics:
                 position[f, on] = origin + arm
                 velocity[f, on] = twist[3:] + np.cross(twist[:3], arm)
         return SoleState(position, velocity)
+
+    def foot_jacobian(
+        self, foot: int, point: Float64[np.ndarray, "3"]
+    ) -> tuple[Float64[np.ndarray, "3 40"], Float64[np.ndarray, "3 40"]]:
+        """Derivatives of a world ``point`` on the hind foot (0 right, 1 left) and of its rotation by the 40 velocities."""
+        linear = np.zeros((3, self._model.nv))
+        angular = np.zeros((3, self._model.nv))
+        body = int(self._sole.body_id[foot].min())
+        mujoco.mj_jac(self._model, self._data, linear, angular, point, body)
+        return linear @ self._map, angular @ self._map
 
     def foot_forces(
         self,

@@ -1,0 +1,294 @@
+"""Live kinetics by optimisation: fitted poses in, joint torques, foot forces and muscle activations out.
+
+One row per settled pose, delayed by whole snapshots: a row is held back until just before its instant is
+``total_delay_s`` behind the newest snapshot (camera to row, the fitter's own delay included) and then uses every
+pose known by then, also those the fitter may still refine. Deterministic; no clock is read.
+
+Standard deviations: the differentiator's posterior (noise level = the fit's own ``sd_within``) is carried through the
+mass matrix to the demanded wrench, through the contact problem to the foot forces and through the foot's Jacobian
+to the torques; to these is added what the body model itself gets wrong, a share of body weight
+(:class:`ModelError`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from kincast.models.belt import BeltEstimator
+from kincast.models.body.body import Body
+from kincast.models.contact_forces import GRAVITY, ContactConfig, ContactForces, ContactSolver, contact_gate
+from kincast.models.differentiation import MotionPrior, MotionState, PoseHistory
+from kincast.models.fit_result import FitResult, SettledPose
+from kincast.models.inverse_dynamics import InverseDynamics, opensim_generalised_forces
+from kincast.models.leg_muscles import LegMuscleModel
+from kincast.models.muscles import MuscleConfig
+from kincast.models.sole import SoleConfig, SoleFloor
+from kincast.streaming.messages import FootForce, Kinetics
+
+UNLOADED_N = 20.0
+
+
+@dataclass(frozen=True)
+class ModelError:
+    """Standard deviation of what segment masses, rigid bodies and point contacts get wrong (shares of body weight)."""
+
+    vertical: float = 0.04
+    horizontal: float = 0.02
+    lever_m: float = 0.015
+
+
+@dataclass(frozen=True)
+class KineticsConfig:
+    """``belt_speed_m_s`` and ``external_support`` are the session header's. The limits are those of validity."""
+
+    total_delay_s: float = 0.05
+    belt_speed_m_s: float | None = None
+    external_support: str = "none"
+    muscles: bool = True
+    prior: MotionPrior = field(default_factory=MotionPrior)
+    contact: ContactConfig = field(default_factory=ContactConfig)
+    sole: SoleConfig = field(default_factory=SoleConfig)
+    muscle: MuscleConfig = field(default_factory=MuscleConfig)
+    model_error: ModelError = field(default_factory=ModelError)
+    settle_s: float = 0.15
+    mean_over_s: float = 0.2
+    residual_limit: float = 0.15
+    residual_moment_limit_m: float = 0.12
+    reserve_limit_Nm: float = 30.0
+
+
+class KineticsStream:
+    """State of one session: pose history, floor, belt and the last centres of pressure."""
+
+    def __init__(self, body: Body, mass_kg: float, config: KineticsConfig | None = None) -> None:
+        if not mass_kg > 0.0:
+            raise ValueError(f"mass is {mass_kg} kg; kinetics needs a positive body mass")
+        self._config = config or KineticsConfig()
+        self._mass = mass_kg
+        self._belt = BeltEstimator(self._config.belt_speed_m_s)
+        self._waiting: deque[SettledPose] = deque()
+        self._times_ns: deque[int] = deque(maxlen=16)
+        self._newest_ns: int | None = None
+        self._last_seq = -1
+        self._tracked_since_ns: int | None = None
+        self._recent: deque[tuple[int, float, float, float]] = deque()
+        self.swap_body(body)
+
+    def swap_body(self, body: Body) -> None:
+        """From the next row on use ``body``. The pose history restarts: old and new poses are not comparable."""
+        self._dynamics = InverseDynamics(body, self._mass)
+        points = self._dynamics.sole.local.shape[1]
+        self._contact = ContactSolver(points, self._mass, self._config.contact)
+        self._muscles = (
+            LegMuscleModel(self._dynamics, self._config.muscle)
+            if self._config.muscles and body.variant == "muscle"
+            else None
+        )
+        self._floor = SoleFloor(points, self._config.sole)
+        self._history = PoseHistory(self._config.prior)
+        self._tracked_since_ns = None
+        self._recent.clear()
+        self._cop = np.zeros((2, 3))
+
+    @property
+    def muscle_names(self) -> tuple[str, ...]:
+        """Order of the activations; empty without muscles."""
+        return self._muscles.names if self._muscles else ()
+
+    def step(self, fit: FitResult) -> tuple[Kinetics, ...]:
+        """Take in one answer of the fitter; returns the rows that became due, in order, often one."""
+        self._newest_ns = fit.t_ns
+        for pose in fit.settled:
+            self._take(pose)
+        newer = fit.window.seq > self._last_seq
+        newer_t, newer_q = fit.window.t_ns[newer], fit.window.qpos[newer].astype(np.float64)
+        rows = []
+        budget_ns = int(self._config.total_delay_s * 1e9) - self._interval_ns()
+        while self._waiting and fit.t_ns - self._waiting[0].t_ns > budget_ns:
+            rows.append(self._row(self._waiting.popleft(), newer_t, newer_q))
+        return tuple(rows)
+
+    def flush(self) -> tuple[Kinetics, ...]:
+        """Rows still held back at the end of the stream."""
+        nothing = np.zeros(0, dtype=np.int64), np.zeros((0, 41))
+        rows = tuple(self._row(pose, *nothing) for pose in self._waiting)
+        self._waiting.clear()
+        return rows
+
+    def _take(self, pose: SettledPose) -> None:
+        self._waiting.append(pose)
+        self._last_seq = pose.seq
+        self._times_ns.append(pose.t_ns)
+        if not pose.tracked or not np.all(np.isfinite(pose.qpos)):
+            self._tracked_since_ns = None
+            self._history.clear()
+            return
+        if self._tracked_since_ns is None:
+            self._tracked_since_ns = pose.t_ns
+        self._history.push(pose.t_ns, pose.qpos, pose.sd_within, self._waiting[0].t_ns)
+
+    def _interval_ns(self) -> int:
+        """Usual distance between snapshots; the whole delay while it is unknown."""
+        if len(self._times_ns) < 2:
+            return int(self._config.total_delay_s * 1e9)
+        return int(np.median(np.diff(np.array(self._times_ns, dtype=np.int64))))
+
+    def _row(
+        self, pose: SettledPose, newer_t: Int64[np.ndarray, "newer"], newer_q: Float64[np.ndarray, "newer 41"]
+    ) -> Kinetics:
+        if self._tracked_since_ns is None or pose.t_ns < self._tracked_since_ns or not len(self._history):
+            return self._nothing(pose.t_ns, "nobody is tracked")
+        motion = self._history.differentiate(pose.t_ns, newer_t, newer_q)
+        if not np.all(np.isfinite(motion.a_sd)):
+            return self._nothing(pose.t_ns, "not enough motion seen yet")
+        return self._solve(motion)
+
+    def _solve(self, motion: MotionState) -> Kinetics:
+        dynamics = self._dynamics
+        qfrc = dynamics.set_motion(motion)
+        wrench = dynamics.demanded_wrench(qfrc)
+        points, gate = self._feet(motion)
+        found = self._contact.solve(wrench, dynamics.pelvis, points, gate)
+        loaded = found.force[:, 2] >= UNLOADED_N
+        self._cop = np.where(loaded[:, None], found.cop, self._cop)
+        keep = loaded[:, None]
+        loads, force, free = found.loads * keep, found.force * keep, found.free_torque * loaded
+        feet = dynamics.foot_forces(loads, points, force, self._cop, free)
+        torque = qfrc - feet
+        residual = dynamics.demanded_wrench(torque)
+
+        force_sd, torque_sd = self._uncertainty(motion, found, force)
+        if self._muscles is not None:
+            legs = self._muscles.solve(torque, torque_sd)
+            activations, spread = legs.activations, legs.spread
+            reserve = float(np.abs(legs.reserve).max())
+        else:
+            activations = spread = np.zeros(0)
+            reserve = 0.0
+        reason = self._judge(motion.t_ns, residual, reserve)
+        weight = self._mass * GRAVITY
+        feet_out = [
+            FootForce(
+                force[f].astype(np.float32),
+                self._cop[f].astype(np.float32),
+                np.array([0.0, 0.0, free[f]], dtype=np.float32),
+            )
+            for f in range(2)
+        ]
+        return Kinetics(
+            t_ns=motion.t_ns,
+            torques=opensim_generalised_forces(torque, dynamics.pelvis_rotation).astype(np.float32),
+            torques_sd=_opensim_sd(torque_sd).astype(np.float32),
+            right=feet_out[0],
+            left=feet_out[1],
+            force_sd=force_sd.astype(np.float32),
+            residual=residual.astype(np.float32),
+            residual_pct_bw=float(100.0 * np.linalg.norm(residual[:3]) / weight),
+            activations=activations.astype(np.float32),
+            activations_sd=spread.astype(np.float32),
+            valid=not reason,
+            reason=reason,
+        )
+
+    def _feet(
+        self, motion: MotionState
+    ) -> tuple[Float64[np.ndarray, "2 point 3"], Float64[np.ndarray, "2 point"]]:
+        """Sole points pressed onto their floor, and the gate on their loads."""
+        sole = self._dynamics.sole_state()
+        velocity = sole.velocity.reshape(-1, 3)
+        forward = self._dynamics.pelvis_rotation[:2, 0]
+        heading = forward / max(float(np.linalg.norm(forward)), 1e-9)
+        low = int(np.argmin(sole.position[:, :, 2]))
+        belt = self._belt.update(motion.t_ns, velocity[low, :2], motion.v[:2], heading)
+        relative = sole.velocity.copy()
+        relative[:, :, :2] -= belt
+        speed = np.linalg.norm(relative, axis=2)
+        height = sole.position[:, :, 2]
+        floor = self._floor.update(motion.t_ns, height, speed < self._config.contact.gate_speed_m_s)
+        points = sole.position.copy()
+        points[:, :, 2] = self._floor.common
+        return points, contact_gate(height - floor, speed, self._config.contact)
+
+    def _uncertainty(
+        self, motion: MotionState, found: ContactForces, force: Float64[np.ndarray, "2 3"]
+    ) -> tuple[Float64[np.ndarray, "2 3"], Float64[np.ndarray, "40"]]:
+        """Standard deviations of the foot forces (N, world) and of the generalised forces on the 40 velocities."""
+        error, weight = self._config.model_error, self._mass * GRAVITY
+        inertia = self._dynamics.mass_matrix() * motion.a_sd
+        root = inertia[:6].copy()
+        root[3:] = self._dynamics.pelvis_rotation @ root[3:]
+        spread = found.sensitivity.reshape(6, 6) @ root
+        variance = np.einsum("ij,ij->i", spread, spread).reshape(2, 3)
+        share = force[:, 2:] / max(float(force[:, 2].sum()), UNLOADED_N)
+        model = weight * np.array([error.horizontal, error.horizontal, error.vertical])
+        force_sd = np.sqrt(variance + (model * np.maximum(share, 0.0)) ** 2)
+
+        torque_variance = np.einsum("ij,ij->i", inertia, inertia)
+        for f in range(2):
+            if force[f, 2] <= 0.0:
+                continue
+            linear, angular = self._dynamics.foot_jacobian(f, self._cop[f])
+            torque_variance += force_sd[f] ** 2 @ linear**2
+            torque_variance += (error.lever_m * force[f, 2]) ** 2 * (angular[:2] ** 2).sum(axis=0)
+        return force_sd, np.sqrt(torque_variance)
+
+    def _judge(self, t_ns: int, residual: Float64[np.ndarray, "6"], reserve: float) -> str:
+        """Why this row must not be believed; empty if it may."""
+        c, weight = self._config, self._mass * GRAVITY
+        self._recent.append(
+            (
+                t_ns,
+                float(np.linalg.norm(residual[:3])) / weight,
+                float(np.linalg.norm(residual[3:5])) / weight,
+                reserve,
+            )
+        )
+        while t_ns - self._recent[0][0] > c.mean_over_s * 1e9:
+            self._recent.popleft()
+        _, force, moment, reserve_mean = np.mean(np.array(self._recent), axis=0)
+        if c.external_support != "none":
+            return f"external support declared ({c.external_support}): its force is unknown"
+        if self._tracked_since_ns is None or t_ns - self._tracked_since_ns < c.settle_s * 1e9:
+            return "tracking has only just begun"
+        if force > c.residual_limit:
+            return (
+                f"no contact of the feet explains {100 * force:.0f} % of body weight: "
+                "external support (seat, rail, hand), stairs, or a wrong fit"
+            )
+        if moment > c.residual_moment_limit_m:
+            return "the centre of pressure would lie outside the soles"
+        if reserve_mean > c.reserve_limit_Nm:
+            return "the muscles cannot give the torques"
+        return ""
+
+    def _nothing(self, t_ns: int, reason: str) -> Kinetics:
+        muscles = len(self.muscle_names)
+        unloaded = [
+            FootForce(np.zeros(3, "f4"), self._cop[f].astype("f4"), np.zeros(3, "f4")) for f in range(2)
+        ]
+        return Kinetics(
+            t_ns=t_ns,
+            torques=np.zeros(40, "f4"),
+            torques_sd=np.zeros(40, "f4"),
+            right=unloaded[0],
+            left=unloaded[1],
+            force_sd=np.zeros((2, 3), "f4"),
+            residual=np.zeros(6, "f4"),
+            residual_pct_bw=0.0,
+            activations=np.zeros(muscles, "f4"),
+            activations_sd=np.ones(muscles, "f4"),
+            valid=False,
+            reason=reason,
+        )
+
+
+def _opensim_sd(sd: Float64[np.ndarray, "40"]) -> Float64[np.ndarray, "40"]:
+    """Order of ``COORDINATES``: pelvis moments (tilt about z, list about x, rotation about y), forces, joints."""
+    out = sd.copy()
+    out[:3] = sd[[5, 3, 4]]
+    out[3:6] = sd[[0, 2, 1]]
+    return out
