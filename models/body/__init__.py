@@ -3,12 +3,13 @@
 from kincast.models.body.body import Body, build_body, log_scales, site_offsets
 from kincast.models.body.parameters import BodyParameters, BodyParametersError
 from kincast.models.body.segments import SCALES
-from kincast.models.body.sites import KEYPOINT_SETS, MARKER_SETS, UnknownSiteSetError
+from kincast.models.body.sites import KEYPOINT_SETS, MARKER_SETS, SOFT_SITES, UnknownSiteSetError
 
 __all__ = [
     "KEYPOINT_SETS",
     "MARKER_SETS",
     "SCALES",
+    "SOFT_SITES",
     "Body",
     "BodyParameters",
     "BodyParametersError",

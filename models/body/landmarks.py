@@ -8,6 +8,8 @@ They are starting points: every site has an offset per person.
 
 from __future__ import annotations
 
+from kincast.models.body.wholebody import FACE_LANDMARKS, HAND_LANDMARKS
+
 Vector = tuple[float, float, float]
 
 _MIDLINE: dict[str, tuple[str, Vector]] = {
@@ -22,6 +24,11 @@ _MIDLINE: dict[str, tuple[str, Vector]] = {
     "sternal_notch": ("torso", (0.02, 0.385, 0.0)),
     "xiphoid": ("torso", (0.085, 0.235, 0.0)),
     "neck": ("torso", (-0.012, 0.40, 0.0)),
+    "upper_neck": ("head", (0.01, 0.04, 0.0)),
+    "head_centre": ("head", (0.025, 0.13, 0.0)),
+    "pelvis_centre": ("pelvis", (-0.06, 0.0, 0.0)),
+    "T12": ("torso", (-0.095, 0.16, 0.0)),
+    "T6": ("torso", (-0.125, 0.325, 0.0)),
     "nose": ("head", (0.135, 0.11, 0.0)),
     "forehead": ("head", (0.115, 0.185, 0.0)),
     "occiput": ("head", (-0.075, 0.15, 0.0)),
@@ -34,6 +41,8 @@ _RIGHT: dict[str, tuple[str, Vector]] = {
     "iliac_crest": ("pelvis", (-0.06, 0.075, 0.135)),
     "hip": ("femur", (0.0, 0.0, 0.0)),
     "trochanter": ("femur", (-0.01, -0.01, 0.085)),
+    "buttock": ("pelvis", (-0.16, -0.08, 0.07)),
+    "thigh_inner": ("femur", (0.06, -0.22, -0.04)),
     "thigh_front": ("femur", (0.08, -0.23, 0.005)),
     "thigh_upper": ("femur", (0.018, -0.15, 0.075)),
     "thigh_lateral": ("femur", (0.01, -0.25, 0.07)),
@@ -61,13 +70,26 @@ _RIGHT: dict[str, tuple[str, Vector]] = {
     "mt5": ("calcn", (0.145, 0.01, 0.059)),
     "midfoot_medial": ("calcn", (0.10, 0.035, -0.035)),
     "midfoot_lateral": ("calcn", (0.08, 0.015, 0.045)),
+    "mtp": ("toes", (0.0, 0.0, 0.0)),
+    "fourth_toe": ("toes", (0.04, 0.005, 0.035)),
+    "heel_top": ("calcn", (-0.025, 0.05, 0.0)),
+    "sustentaculum": ("calcn", (0.055, 0.035, -0.03)),
+    "navicular": ("calcn", (0.09, 0.045, -0.035)),
+    "mt1_base": ("calcn", (0.12, 0.045, -0.02)),
+    "mt5_base": ("calcn", (0.085, 0.02, 0.045)),
+    "hallux": ("toes", (0.045, 0.02, -0.025)),
     "big_toe": ("toes", (0.06, 0.0, -0.025)),
     "second_toe": ("toes", (0.062, 0.005, 0.0)),
     "small_toe": ("toes", (0.02, 0.0, 0.055)),
     "shoulder": ("humerus", (0.0, 0.0, 0.0)),
     "acromion": ("torso", (-0.004, 0.425, 0.165)),
+    "breast": ("torso", (0.10, 0.28, 0.08)),
+    "scapula_spine": ("torso", (-0.10, 0.37, 0.09)),
+    "scapula_offset": ("torso", (-0.13, 0.27, 0.07)),
     "scapula": ("torso", (-0.12, 0.30, 0.09)),
     "clavicle": ("torso", (0.02, 0.39, 0.03)),
+    "shoulder_front": ("torso", (0.05, 0.365, 0.17)),
+    "shoulder_rear": ("torso", (-0.05, 0.365, 0.17)),
     "upper_arm_lateral": ("humerus", (0.0, -0.14, 0.045)),
     "biceps": ("humerus", (0.045, -0.16, 0.01)),
     "triceps": ("humerus", (-0.045, -0.16, 0.01)),
@@ -82,12 +104,14 @@ _RIGHT: dict[str, tuple[str, Vector]] = {
     "hand_mc3": ("hand", (-0.005, -0.085, 0.005)),
     "hand_mc2": ("hand", (0.0, -0.08, 0.03)),
     "hand_mc5": ("hand", (-0.005, -0.075, -0.03)),
+    "thumb_base": ("hand", (0.01, -0.045, 0.045)),
     "thumb_tip": ("hand", (0.02, -0.09, 0.06)),
     "index_tip": ("hand", (0.0, -0.17, 0.03)),
     "finger_tip": ("hand", (0.0, -0.18, 0.0)),
     "little_tip": ("hand", (0.0, -0.14, -0.035)),
     "eye": ("head", (0.105, 0.145, 0.032)),
     "ear": ("head", (0.02, 0.125, 0.075)),
+    "cheek": ("head", (0.095, 0.10, 0.05)),
     "temple": ("head", (0.085, 0.165, 0.07)),
     "head_rear": ("head", (-0.06, 0.165, 0.06)),
 }
@@ -100,6 +124,11 @@ def _both_sides() -> dict[str, tuple[str, Vector]]:
     for name, (body, (x, y, z)) in _RIGHT.items():
         for side, sign in (("r", 1.0), ("l", -1.0)):
             landmarks[f"{name}_{side}"] = (body if body in _ONE_BODY else f"{body}_{side}", (x, y, sign * z))
+    landmarks |= {name: ("head", place) for name, place in FACE_LANDMARKS.items()}
+    for name, (x, y, z) in HAND_LANDMARKS.items():
+        landmarks |= {
+            f"{name}_{side}": (f"hand_{side}", (x, y, s * z)) for side, s in (("r", 1.0), ("l", -1.0))
+        }
     return landmarks
 
 

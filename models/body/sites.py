@@ -5,10 +5,12 @@ from __future__ import annotations
 from kincast.models.body.keypoint_sets import KEYPOINT_LANDMARKS
 from kincast.models.body.landmarks import LANDMARKS, Vector
 from kincast.models.body.marker_sets import MARKER_LANDMARKS
+from kincast.models.body.wholebody import SOFT_POINTS
 from kincast.models.errors import UserMistakeError
 
 KEYPOINT_SETS: dict[str, tuple[str, ...]] = {name: tuple(s) for name, s in KEYPOINT_LANDMARKS.items()}
 MARKER_SETS: dict[str, tuple[str, ...]] = {name: tuple(s) for name, s in MARKER_LANDMARKS.items()}
+SOFT_SITES: frozenset[str] = SOFT_POINTS  # move against their segment: no weight in a fit
 SITE_NAMES: frozenset[str] = frozenset().union(*KEYPOINT_SETS.values(), *MARKER_SETS.values())
 
 
