@@ -1,0 +1,113 @@
+"""A LiveFrame as the page reads it: a fixed header, little-endian float32 sections, a short JSON tail.
+
+Layout (all little-endian; the page's twin of this file is ``web/src/protocol.ts``)::
+
+    header, 64 bytes: magic "KCLF", u16 version, u16 flags, u32 seq, u32 scene revision,
+        i64 t_ns, i64 kinematics t_ns, i64 kinetics t_ns, i64 recorded_through_ns,
+        u16 bodies B, u16 keypoints K, u16 coordinates N, u16 muscles M, u16 cameras C, u16 0, u32 tail bytes
+    float32: body_xpos (B, 3), body_xquat (B, 4)
+    with kinematics: sites (K, 3), angles (N), angles_sd (N), at_limit (N, 0 or 1)
+    with kinetics:   torques (N), torques_sd (N), right then left foot (force 3, cop 3, free torque 3),
+                     force_sd (2, 3), residual (6), residual_pct_bw (1), activations (M), activations_sd (M)
+    cameras (C, 6): present, median_px, inlier_share, frames, missed, dropped
+    UTF-8 JSON: status, reason (why kinetics is invalid), no_event, cameras (name and flag of each)
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import numpy as np
+
+from kincast.streaming.messages import CameraHealth, FootForce, Kinematics, Kinetics, LiveFrame
+
+MAGIC = b"KCLF"
+VERSION = 1
+HEADER = struct.Struct("<4sHHIIqqqqHHHHHHI")
+
+HAS_KINEMATICS, HAS_KINETICS, KINEMATICS_VALID, TRACKED, KINETICS_VALID, FLUSH = (
+    1 << bit for bit in range(6)
+)
+
+
+def _kinematics_sections(kinematics: Kinematics) -> list[np.ndarray]:
+    return [kinematics.sites, kinematics.angles, kinematics.angles_sd, kinematics.at_limit]
+
+
+def _foot_sections(foot: FootForce) -> list[np.ndarray]:
+    return [foot.force, foot.cop, foot.free_torque]
+
+
+def _kinetics_sections(kinetics: Kinetics) -> list[np.ndarray]:
+    return [
+        kinetics.torques,
+        kinetics.torques_sd,
+        *_foot_sections(kinetics.right),
+        *_foot_sections(kinetics.left),
+        kinetics.force_sd,
+        kinetics.residual,
+        np.array([kinetics.residual_pct_bw]),
+        kinetics.activations,
+        kinetics.activations_sd,
+    ]
+
+
+def _camera_row(camera: CameraHealth) -> tuple[float, ...]:
+    return (
+        float(camera.present),
+        camera.median_px,
+        camera.inlier_share,
+        camera.frames,
+        camera.missed,
+        camera.dropped,
+    )
+
+
+def _flags(frame: LiveFrame) -> int:
+    flags = FLUSH * frame.flush
+    if frame.kinematics is not None:
+        flags |= (
+            HAS_KINEMATICS | KINEMATICS_VALID * frame.kinematics.valid | TRACKED * frame.kinematics.tracked
+        )
+    if frame.kinetics is not None:
+        flags |= HAS_KINETICS | KINETICS_VALID * frame.kinetics.valid
+    return flags
+
+
+def encode_frame(frame: LiveFrame, scene_revision: int) -> bytes:
+    """The binary websocket message of ``frame``; ``scene_revision`` names the scene its bodies belong to."""
+    kinematics, kinetics = frame.kinematics, frame.kinetics
+    sections = [frame.body_xpos, frame.body_xquat]
+    sections += _kinematics_sections(kinematics) if kinematics else []
+    sections += _kinetics_sections(kinetics) if kinetics else []
+    sections.append(np.array([_camera_row(camera) for camera in frame.cameras]))
+    numbers = np.concatenate([np.asarray(section, "<f4").ravel() for section in sections])
+    tail = json.dumps(
+        {
+            "status": frame.status,
+            "reason": kinetics.reason if kinetics else "",
+            "no_event": frame.no_event_reason,
+            "cameras": [[camera.name, camera.flag] for camera in frame.cameras],
+        },
+        separators=(",", ":"),
+    ).encode()
+    header = HEADER.pack(
+        MAGIC,
+        VERSION,
+        _flags(frame),
+        frame.seq & 0xFFFFFFFF,
+        scene_revision,
+        frame.t_ns,
+        kinematics.t_ns if kinematics else 0,
+        kinetics.t_ns if kinetics else 0,
+        frame.recorded_through_ns,
+        len(frame.body_xpos),
+        len(kinematics.sites) if kinematics else 0,
+        len(kinematics.angles) if kinematics else len(kinetics.torques) if kinetics else 0,
+        len(kinetics.activations) if kinetics else 0,
+        len(frame.cameras),
+        0,
+        len(tail),
+    )
+    return header + numbers.tobytes() + tail

@@ -1,0 +1,135 @@
+import { el } from "./dom";
+import { CameraPanel } from "./panels/cameras";
+import { EnginePanel } from "./panels/engine";
+import { FeedbackPanel } from "./panels/feedback";
+import { GaitPanel } from "./panels/gait";
+import { StatusBanner } from "./panels/status";
+import type { LiveFrame, Notice, Scene, Target } from "./protocol";
+import type { Screen, ScreenState } from "./screen";
+import { channelsOf, DEFAULT_CHANNELS } from "./traces/channels";
+import { History } from "./traces/history";
+import { Trace } from "./traces/trace";
+import { Figure } from "./view/figure";
+import type { ViewName } from "./view/stage";
+
+const TRACE_PERIOD_MS = 66;
+const VIEW_KEYS: Record<string, ViewName> = { "1": "oblique", "2": "right", "3": "front", "4": "left", "5": "back" };
+
+/** The clinician's screen: 3D view, traces, gait, cameras, latency and the control of the patient screen. */
+export class TherapistScreen implements Screen {
+  readonly figure: Figure;
+  private readonly subject = el("span", "subject");
+  private readonly validity = el("div", "validity", { role: "status" });
+  private readonly stage = el("div", "stage");
+  private readonly traceHost = el("div", "traces");
+  private readonly history = new History();
+  private readonly gait = new GaitPanel();
+  private readonly cameras = new CameraPanel();
+  private readonly engine = new EnginePanel();
+  private readonly status = new StatusBanner();
+  private readonly feedback: FeedbackPanel;
+  private traces: Trace[] = [];
+  private tracesDrawnMs = 0;
+  private stale = true;
+
+  constructor(root: HTMLElement, actions: { aim(target: Target): void; blank(on: boolean): void }) {
+    this.feedback = new FeedbackPanel(actions);
+    const views = el("div", "views", { role: "toolbar", "aria-label": "view" });
+    for (const [key, view] of Object.entries(VIEW_KEYS)) {
+      const button = el("button", "", { type: "button", title: `key ${key}` }, view);
+      button.onclick = () => this.figure.look(view);
+      views.append(button);
+    }
+    const legend = el(
+      "div",
+      "legend",
+      {},
+      el("span", "side-right", {}, "━ right"),
+      el("span", "side-left", {}, "╍ left"),
+      el("span", "", {}, "▼ foot strike  △ foot off"),
+      el("span", "", {}, "activation 0 ", el("i", "ramp"), " 1"),
+    );
+    this.stage.append(this.validity, views, legend);
+    root.append(
+      el(
+        "header",
+        "top",
+        {},
+        el("span", "brand", {}, "kincast"),
+        this.subject,
+        this.status.element,
+        el("span", "disclaimer", {}, "Research software, not a certified medical device"),
+      ),
+      el("main", "middle", {}, this.stage, this.traceHost),
+      el("footer", "bottom", {}, this.gait.element, this.feedback.element, this.cameras.element, this.engine.element),
+    );
+    this.figure = new Figure(this.stage, { muscles: true, forces: true });
+  }
+
+  scene(scene: Scene): void {
+    this.figure.setScene(scene);
+    this.feedback.scene(scene);
+    this.subject.textContent = [scene.subject_id, scene.source].filter(Boolean).join(" · ");
+    const shown = this.traces.map((trace) => trace.shown);
+    const channels = channelsOf(scene);
+    this.traces = DEFAULT_CHANNELS.map((channel, k) => new Trace(channels, shown[k] ?? channel, this.history));
+    this.traceHost.replaceChildren(...this.traces.map((trace) => trace.element));
+  }
+
+  frame(frame: LiveFrame): void {
+    this.figure.setFrame(frame);
+    this.history.frame(frame);
+    this.status.frame(frame);
+    this.gait.reason(frame.noEvent);
+    this.cameras.frame(frame);
+    this.engine.frame(frame);
+    this.validity.textContent = invalidity(frame);
+    this.stale = true;
+  }
+
+  notice(notice: Notice): void {
+    if (notice.type === "event") this.history.event(notice);
+    else if (notice.type === "stride") this.gait.stride(notice);
+    else if (notice.type === "feedback") this.feedback.feedback(notice);
+    else if (notice.type === "health") this.engine.show(notice);
+    else {
+      this.feedback.control(notice);
+      this.status.set({ sourceError: notice.source_error });
+    }
+  }
+
+  state(state: ScreenState): void {
+    this.status.set(state);
+    this.figure.setCurrent(state.signal);
+    document.body.classList.toggle("no-signal", !state.signal);
+  }
+
+  key(key: string): boolean {
+    const view = VIEW_KEYS[key];
+    if (view) this.figure.look(view);
+    else if (key === "f") this.figure.toggleFollow();
+    else return false;
+    return true;
+  }
+
+  draw(now: number): void {
+    this.figure.render();
+    if (!this.stale || now - this.tracesDrawnMs < TRACE_PERIOD_MS) return;
+    this.tracesDrawnMs = now;
+    this.stale = false;
+    for (const trace of this.traces) trace.update();
+  }
+
+  debug(): Record<string, unknown> {
+    return { cameras: { ...this.cameras.verdicts }, traces: this.traces.map((trace) => trace.shown) };
+  }
+}
+
+function invalidity(frame: LiveFrame): string {
+  const { kinematics, kinetics } = frame;
+  const said: string[] = [];
+  if (kinematics && !kinematics.tracked) said.push("person not tracked");
+  else if (kinematics && !kinematics.valid) said.push("angles not valid (too uncertain)");
+  if (kinetics && !kinetics.valid) said.push(`forces, moments and muscles not valid${kinetics.reason ? `: ${kinetics.reason}` : ""}`);
+  return said.join(" · ");
+}

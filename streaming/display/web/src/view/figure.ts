@@ -1,0 +1,120 @@
+import * as THREE from "three";
+import type { LiveFrame, Scene } from "../protocol";
+import { Forces, type DrawnArrow } from "./forces";
+import { Muscles } from "./muscles";
+import { Skeleton } from "./skeleton";
+import { Stage, type ViewName } from "./stage";
+
+export interface DrawnScene {
+  seq: number;
+  greyed: boolean;
+  bodies: Record<string, number[]>;
+  quaternions: Record<string, readonly number[]>;
+  arrows: DrawnArrow[];
+}
+
+interface Person {
+  scene: Scene;
+  skeleton: Skeleton;
+  muscles: Muscles | null;
+  forces: Forces | null;
+}
+
+/** The 3D view of the person: bones, muscles, forces; redrawn when a frame or the camera changed. */
+export class Figure {
+  private readonly stage: Stage;
+  private person: Person | null = null;
+  private frame: LiveFrame | null = null;
+  private heading = 0;
+  private current = true;
+
+  constructor(
+    host: HTMLElement,
+    private readonly show: { muscles: boolean; forces: boolean },
+  ) {
+    this.stage = new Stage(host);
+  }
+
+  setScene(scene: Scene): void {
+    this.person?.skeleton.dispose();
+    this.person?.muscles?.dispose();
+    this.person?.forces?.dispose();
+    const person: Person = {
+      scene,
+      skeleton: new Skeleton(scene),
+      muscles: this.show.muscles ? new Muscles(scene) : null,
+      forces: this.show.forces ? new Forces(scene.body_weight_n) : null,
+    };
+    this.stage.world.add(person.skeleton.root);
+    if (person.muscles) this.stage.world.add(person.muscles.mesh);
+    if (person.forces) this.stage.world.add(person.forces.root);
+    this.person = person;
+    if (this.frame) this.setFrame(this.frame);
+  }
+
+  setFrame(frame: LiveFrame): void {
+    this.frame = frame;
+    const { person } = this;
+    if (!person) return;
+    person.skeleton.pose(frame);
+    this.heading = this.headingOf(person.skeleton);
+    person.muscles?.pose(person.skeleton);
+    this.colour();
+  }
+
+  /** Whether what is drawn is the present. */
+  setCurrent(current: boolean): void {
+    this.current = current;
+    this.colour();
+  }
+
+  look(view: ViewName): void {
+    this.stage.look(view, this.heading);
+  }
+
+  toggleFollow(): boolean {
+    this.stage.follow = !this.stage.follow;
+    return this.stage.follow;
+  }
+
+  render(): void {
+    const pelvis = this.person?.skeleton.pelvis;
+    if (pelvis && this.frame) this.stage.track(pelvis.position.x, pelvis.position.y, this.heading);
+    this.stage.render();
+  }
+
+  /** Read back from the three.js objects, for tests. */
+  drawn(): DrawnScene | null {
+    const { person, frame } = this;
+    if (!person || !frame) return null;
+    const entries = person.skeleton.bodies.map((body) => {
+      const position = body.getWorldPosition(new THREE.Vector3()).toArray();
+      const q = body.getWorldQuaternion(new THREE.Quaternion());
+      return [body.name, position, [q.w, q.x, q.y, q.z]] as const;
+    });
+    return {
+      seq: frame.seq,
+      greyed: !this.current,
+      bodies: Object.fromEntries(entries.map(([name, position]) => [name, position])),
+      quaternions: Object.fromEntries(entries.map(([name, , quaternion]) => [name, quaternion])),
+      arrows: person.forces?.drawn() ?? [],
+    };
+  }
+
+  private colour(): void {
+    const { person, frame } = this;
+    if (!person || !frame) return;
+    const tracked = this.current && frame.kinematics?.tracked !== false;
+    person.skeleton.setCurrent(tracked);
+    person.muscles?.colour(frame.kinetics, tracked);
+    person.forces?.set(frame.kinetics, tracked);
+  }
+
+  /** Direction the pelvis faces (its x axis), seen from above. */
+  private headingOf(skeleton: Skeleton): number {
+    const { pelvis } = skeleton;
+    if (!pelvis) return 0;
+    const forward = new THREE.Vector3(1, 0, 0).applyQuaternion(pelvis.quaternion);
+    return Math.atan2(forward.y, forward.x);
+  }
+}

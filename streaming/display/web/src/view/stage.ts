@@ -1,0 +1,123 @@
+import * as THREE from "three";
+import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
+import { createFloor, type Floor } from "./floor";
+
+export type ViewName = "oblique" | "right" | "front" | "left" | "back";
+const FOLLOW_S = 0.35;
+const DISTANCE_M = 3.1;
+
+/** Azimuth of the camera against the person's heading, and elevation (rad). */
+const VIEWS: Record<ViewName, readonly [number, number]> = {
+  oblique: [-0.87, 0.2],
+  right: [-Math.PI / 2, 0.06],
+  front: [0, 0.1],
+  left: [Math.PI / 2, 0.06],
+  back: [Math.PI, 0.1],
+};
+
+/** Renderer, lights, floor and a camera that follows the pelvis. World axes as everywhere: Z up, metres. */
+export class Stage {
+  readonly world = new THREE.Scene();
+  private readonly renderer: THREE.WebGLRenderer;
+  private readonly camera = new THREE.PerspectiveCamera(34, 1, 0.05, 80);
+  private readonly controls: OrbitControls;
+  private readonly sun = new THREE.DirectionalLight(0xfff1dd, 2.4);
+  private readonly floor: Floor;
+  private readonly centre = new THREE.Vector3(0, 0, 0.95);
+  private placed = false;
+  private lastTime = performance.now();
+  follow = true;
+
+  constructor(private readonly host: HTMLElement) {
+    this.camera.up.set(0, 0, 1);
+    this.renderer = new THREE.WebGLRenderer({ antialias: true, powerPreference: "high-performance" });
+    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
+    this.renderer.shadowMap.enabled = true;
+    this.renderer.shadowMap.type = THREE.PCFShadowMap;
+    this.renderer.toneMapping = THREE.ACESFilmicToneMapping;
+    this.renderer.toneMappingExposure = 1.05;
+    this.world.background = new THREE.Color(0x0d1218);
+    this.world.fog = new THREE.Fog(0x0d1218, 7, 18);
+    host.append(this.renderer.domElement);
+    this.renderer.domElement.setAttribute("aria-label", "3D view of the person");
+    this.controls = new OrbitControls(this.camera, this.renderer.domElement);
+    this.controls.enablePan = false;
+    this.controls.minDistance = 0.8;
+    this.controls.maxDistance = 9;
+    this.controls.maxPolarAngle = 0.54 * Math.PI;
+    this.light();
+    this.floor = createFloor();
+    this.world.add(this.floor.group);
+    new ResizeObserver(() => this.resize()).observe(host);
+    this.look("oblique", 0);
+  }
+
+  /** Turn to a named view of a person heading towards ``heading`` (rad from world x about z). */
+  look(view: ViewName, heading: number): void {
+    const [azimuth, elevation] = VIEWS[view];
+    const angle = heading + azimuth;
+    this.controls.target.copy(this.centre);
+    this.camera.position.set(
+      this.centre.x + DISTANCE_M * Math.cos(elevation) * Math.cos(angle),
+      this.centre.y + DISTANCE_M * Math.cos(elevation) * Math.sin(angle),
+      this.centre.z + DISTANCE_M * Math.sin(elevation),
+    );
+    this.controls.update();
+  }
+
+  /** Let the camera glide along with the person; jumps at the first pose. */
+  track(x: number, y: number, heading: number): void {
+    const now = performance.now();
+    const share = 1 - Math.exp(-(now - this.lastTime) / 1000 / FOLLOW_S);
+    this.lastTime = now;
+    if (!this.placed) {
+      this.placed = true;
+      this.centre.set(x, y, 0.92);
+      this.look("oblique", heading);
+    } else if (this.follow) {
+      const dx = share * (x - this.centre.x);
+      const dy = share * (y - this.centre.y);
+      this.centre.x += dx;
+      this.centre.y += dy;
+      this.camera.position.x += dx;
+      this.camera.position.y += dy;
+    }
+    this.controls.target.copy(this.centre);
+    this.floor.follow(this.centre.x, this.centre.y);
+    this.sun.position.set(this.centre.x + 1.6, this.centre.y - 2.0, 4.2);
+    this.sun.target.position.set(this.centre.x, this.centre.y, 0.6);
+  }
+
+  render(): void {
+    this.controls.update();
+    this.renderer.render(this.world, this.camera);
+  }
+
+  private light(): void {
+    this.world.add(new THREE.HemisphereLight(0xbcd4ff, 0x2a2622, 1.15));
+    const rim = new THREE.DirectionalLight(0x86b7ff, 1.1);
+    rim.position.set(-3, 3, 2.5);
+    this.world.add(rim);
+    this.sun.castShadow = true;
+    this.sun.shadow.mapSize.set(1024, 1024);
+    this.sun.shadow.radius = 5;
+    this.sun.shadow.bias = -0.0006;
+    const box = this.sun.shadow.camera;
+    box.left = box.bottom = -1.6;
+    box.right = box.top = 1.6;
+    box.near = 0.5;
+    box.far = 9;
+    this.world.add(this.sun, this.sun.target);
+  }
+
+  private resize(): void {
+    const { clientWidth: width, clientHeight: height } = this.host;
+    if (width === 0 || height === 0) return;
+    this.renderer.setSize(width, height);
+    this.camera.aspect = width / height;
+    // a narrow window still shows the whole person
+    this.camera.fov = width < height ? 34 * Math.min(1.6, height / width) : 34;
+    this.camera.updateProjectionMatrix();
+    this.render();
+  }
+}
