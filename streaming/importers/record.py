@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kincast.streaming.importers.recording import ImportedRecording
-from kincast.streaming.messages import Dropped, Message
+from kincast.streaming.messages import Dropped, EndOfStream, Message
 from kincast.streaming.recorder import RecordingWriter
 
 
@@ -21,6 +21,8 @@ def input_messages(imported: ImportedRecording) -> Iterator[tuple[Message, int]]
         yield Dropped(t_ns=start_ns, camera=camera, count=count), start_ns
     for message in imported.messages:
         yield message, message.t_ns
+    end_ns = imported.messages[-1].t_ns if imported.messages else start_ns
+    yield EndOfStream(t_ns=end_ns), end_ns
 
 
 def write_recording(imported: ImportedRecording, path: Path, *, overwrite: bool = False) -> None:

@@ -23,12 +23,12 @@ MAX_DISTANCE_M = 100.0
 _RESERVED = ("metadata", "capture_volume")
 
 
-def read_cameras(path: Path) -> tuple[Camera, ...]:
-    """Cameras of a calibration file, in file order.
+def read_cameras(path: Path, *, at_least: int = 1) -> tuple[Camera, ...]:
+    """Cameras of a calibration file, in file order; fewer than ``at_least`` are refused.
 
     Raises:
         FileMissingError: it cannot be opened.
-        CalibrationFormatError: not TOML, no camera, a field missing, of the wrong shape or impossible.
+        CalibrationFormatError: not TOML, too few cameras, a field missing, of the wrong shape or impossible.
         DuplicateCameraError: two cameras with one name.
         UnitsError: translations that cannot be metres.
     """
@@ -44,7 +44,7 @@ def read_cameras(path: Path) -> tuple[Camera, ...]:
     tables = {
         k: v for k, v in document.items() if k not in _RESERVED and isinstance(v, dict) and "matrix" in v
     }
-    if not tables:
+    if len(tables) < at_least:
         raise CalibrationFormatError(
             f"{path}: no camera; a camera is a table with name, size, matrix, distortions, rotation, translation"
         )
@@ -72,7 +72,8 @@ def _camera(path: Path, key: str, table: Mapping[str, object]) -> Camera:
         raise CalibrationFormatError(f"{where}: 'fisheye' must be true or false, not {fisheye!r}")
     given = np.atleast_1d(_numbers(where, table, "distortions", None))
     allowed = (4,) if fisheye else (0, 4, 5, 8)
-    if given.ndim != 1 or (len(given) not in allowed and np.any(given[max(allowed) :])):
+    padded = len(given) > max(allowed) and not np.any(given[max(allowed) :])
+    if len(given) not in allowed and not padded:
         raise CalibrationFormatError(
             f"{where}: 'distortions' has {given.size} numbers; OpenCV's model has "
             + ("4 (fisheye k1..k4)" if fisheye else "4 (k1 k2 p1 p2), 5 (+ k3) or 8 (+ k4 k5 k6)")

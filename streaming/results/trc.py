@@ -159,7 +159,9 @@ def write_trc(
         "",
     ]
     rows = []
-    for i, (t, frame) in enumerate(zip(time_s.tolist(), points_m.reshape(n, -1).tolist(), strict=True)):
+    for i, (t, frame) in enumerate(
+        zip(time_s.tolist(), points_m.reshape(n, 3 * len(markers)).tolist(), strict=True)
+    ):
         cells = ["" if x != x else f"{x:.7g}" for x in frame]
         rows.append(f"{i + 1}\t{t:.9f}\t" + "\t".join(cells))
     path.write_text("\n".join([*header, *rows]) + "\n", encoding="utf-8")

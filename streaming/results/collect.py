@@ -1,0 +1,153 @@
+"""From the stream of LiveFrames to rows: each Snapshot one row, whatever lagged or failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from kincast.models.coordinates import N_COORDINATES, POSE_SIZE
+from kincast.streaming.messages import GaitEvent, Kinematics, Kinetics, LiveFrame, Stride
+from kincast.streaming.results.pelvis_angles import file_coordinates
+from kincast.streaming.results.session import SessionResults
+
+
+class Collector:
+    """Takes LiveFrames one by one, keeping only what the files need; :meth:`results` at the end."""
+
+    def __init__(self, site_names: Sequence[str], muscles: Sequence[str]) -> None:
+        self._site_names = tuple(site_names)
+        self._muscles = tuple(muscles)
+        self._snapshots: dict[int, None] = {}
+        self._kinematics: dict[int, Kinematics] = {}
+        self._kinetics: dict[int, Kinetics] = {}
+        self._events: list[GaitEvent] = []
+        self._strides: list[Stride] = []
+        self._lags_ns: dict[str, list[int]] = {"kinematics": [], "kinetics": []}
+
+    def add(self, frame: LiveFrame) -> None:
+        """Take one frame. A second word on one instant replaces the first."""
+        if not frame.flush:
+            self._snapshots[frame.t_ns] = None
+        for name, stream, said in (
+            ("kinematics", self._kinematics, frame.kinematics),
+            ("kinetics", self._kinetics, frame.kinetics),
+        ):
+            if said is not None:
+                stream[said.t_ns] = said  # type: ignore[assignment]
+                self._snapshots.setdefault(said.t_ns)
+                if not frame.flush:
+                    self._lags_ns[name].append(frame.t_ns - said.t_ns)
+        self._events.extend(frame.events)
+        self._strides.extend(frame.strides)
+
+    def results(self) -> SessionResults:
+        """All rows, in order of time, every number finite."""
+        t_ns = np.array(sorted(self._snapshots), dtype=np.int64)
+        n, muscles, sites = len(t_ns), len(self._muscles), len(self._site_names)
+        pose = _Held(t_ns, POSE_SIZE + 2 * N_COORDINATES + 3 * sites)
+        flags = np.zeros((n, 2), dtype=bool)
+        for row, t in enumerate(t_ns.tolist()):
+            k = self._kinematics.get(t)
+            if k is not None:
+                parts = (k.qpos, k.angles_sd, k.angles_sd_within, k.sites.reshape(-1))
+                finite = pose.put(row, np.concatenate([np.asarray(p, dtype=np.float64) for p in parts]))
+                flags[row] = (k.valid and finite, k.tracked and finite)
+        pose.fill(default=_REST_POSE)
+        qpos, sd, sd_within, site_values = np.split(
+            pose.values, np.cumsum([POSE_SIZE, N_COORDINATES, N_COORDINATES]), axis=1
+        )
+        kinetics = _Held(t_ns, N_COORDINATES + 18 + 7 + 2 * muscles)
+        kinetics_valid = np.zeros(n, dtype=bool)
+        known = np.zeros(n, dtype=bool)
+        for row, t in enumerate(t_ns.tolist()):
+            d = self._kinetics.get(t)
+            if d is not None:
+                known[row] = kinetics.put(row, _kinetics_row(d, muscles))
+                kinetics_valid[row] = d.valid and known[row]
+        kinetics.fill_zero(held=slice(N_COORDINATES + 6, N_COORDINATES + 12))
+        k_values = kinetics.values
+        force, cop, free, residual, pct, act, act_sd = np.split(
+            k_values[:, N_COORDINATES:], np.cumsum([6, 6, 6, 6, 1, muscles]), axis=1
+        )
+        return SessionResults(
+            t_ns=t_ns,
+            coordinates=file_coordinates(qpos),
+            coordinates_sd=sd,
+            coordinates_sd_within=sd_within,
+            torques=k_values[:, :N_COORDINATES],
+            force=force.reshape(n, 2, 3),
+            cop=cop.reshape(n, 2, 3),
+            free_torque=free.reshape(n, 2, 3),
+            residual=residual,
+            residual_pct_bw=pct[:, 0],
+            activations=act,
+            activations_sd=act_sd,
+            kinematics_valid=flags[:, 0],
+            kinetics_valid=kinetics_valid,
+            kinetics_known=known,
+            tracked=flags[:, 1],
+            sites=site_values.reshape(n, sites, 3),
+            site_names=self._site_names,
+            muscles=self._muscles,
+            events=tuple(sorted(self._events, key=lambda e: (e.t_ns, e.side, e.event))),
+            strides=tuple(self._strides),
+            lag_ms={
+                name: (float(np.median(lags)) * 1e-6, float(max(lags)) * 1e-6)
+                for name, lags in self._lags_ns.items()
+                if lags
+            },
+        )
+
+
+_REST_POSE = np.zeros(POSE_SIZE)
+_REST_POSE[3] = 1.0
+
+
+def _kinetics_row(kinetics: Kinetics, muscles: int) -> Float64[np.ndarray, " value"]:
+    feet = (kinetics.right, kinetics.left)
+    parts = [
+        kinetics.torques,
+        *(f.force for f in feet),
+        *(f.cop for f in feet),
+        *(f.free_torque for f in feet),
+        kinetics.residual,
+        np.array([kinetics.residual_pct_bw]),
+        kinetics.activations[:muscles],
+        kinetics.activations_sd[:muscles],
+    ]
+    return np.concatenate([np.asarray(p, dtype=np.float64) for p in parts])
+
+
+class _Held:
+    """Rows of a table, some of them never said or not finite."""
+
+    def __init__(self, t_ns: Int64[np.ndarray, " row"], width: int) -> None:
+        self.values = np.zeros((len(t_ns), width))
+        self._said = np.zeros(len(t_ns), dtype=bool)
+
+    def put(self, row: int, values: Float64[np.ndarray, " value"]) -> bool:
+        """Store a row; False (and not stored) if a number is not finite."""
+        if not np.isfinite(values).all():
+            return False
+        self.values[row] = values
+        self._said[row] = True
+        return True
+
+    def fill(self, default: Float64[np.ndarray, " value"]) -> None:
+        """Rows without numbers get those of the nearest earlier row, before the first one those of the first."""
+        if not self._said.any():
+            self.values[:, : len(default)] = default
+            return
+        self.values = self.values[self._source_rows()]
+
+    def fill_zero(self, held: slice) -> None:
+        """Rows without numbers are 0, but for the columns ``held``, which keep the last ones said."""
+        if self._said.any():
+            self.values[:, held] = self.values[self._source_rows()][:, held]
+
+    def _source_rows(self) -> Int64[np.ndarray, " row"]:
+        rows = np.where(self._said, np.arange(len(self._said)), -1)
+        first = int(np.argmax(self._said))
+        return np.maximum(np.maximum.accumulate(rows), first)
