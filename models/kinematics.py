@@ -70,6 +70,10 @@ class Skeleton:
         for f in fields(self):
             value = getattr(self, f.name)
             if isinstance(value, np.ndarray):
+                if np.issubdtype(value.dtype, np.integer):
+                    # JAX caches the conversion of an int64 index array across its 32 and 64 bit modes
+                    value = value.astype(np.int32)
+                    object.__setattr__(self, f.name, value)
                 value.setflags(write=False)
                 content.update(f"{f.name}{value.shape}{value.dtype}".encode() + value.tobytes())
             elif f.name != "digest":
