@@ -1,0 +1,54 @@
+"""A slow judgement of every camera against the others: moved cameras are trusted less, then flagged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+
+@dataclass(frozen=True)
+class CameraTrustConfig:
+    """``time_s``: memory of a camera's typical error. Beyond ``tolerated`` times the typical camera's error its
+    information falls with the square; at ``knocked`` times it is flagged. ``floor_px``: errors below are all good."""
+
+    time_s: float = 0.7
+    floor_px: float = 3.0
+    tolerated: float = 2.0
+    knocked: float = 4.0
+
+
+class CameraTrust:
+    """Running typical error per camera; ``weight`` (C,) in (0, 1] multiplies its information."""
+
+    def __init__(self, cameras: int, config: CameraTrustConfig) -> None:
+        self._config = config
+        self._error_px = np.full(cameras, np.nan)
+        self._seen_s = np.zeros(cameras)
+        self.weight: Float[np.ndarray, " camera"] = np.ones(cameras)
+        self.knocked: Bool[np.ndarray, " camera"] = np.zeros(cameras, bool)
+
+    def update(
+        self,
+        error_px: Float[np.ndarray, "camera keypoint"],
+        used: Bool[np.ndarray, "camera keypoint"],
+        interval_s: float,
+    ) -> None:
+        """Take in the errors of one instant; only ``used`` entries count."""
+        config = self._config
+        keep = float(np.exp(-interval_s / config.time_s))
+        for c, row in enumerate(used):
+            if row.sum() < 3:
+                continue
+            median = float(np.median(error_px[c][row]))
+            old = self._error_px[c]
+            self._error_px[c] = median if np.isnan(old) else keep * old + (1.0 - keep) * median
+            self._seen_s[c] += interval_s
+        known = ~np.isnan(self._error_px)
+        if known.sum() < 3:
+            return  # of two cameras that disagree nobody knows which one moved
+        typical = max(float(np.median(self._error_px[known])), config.floor_px)
+        ratio = np.where(known, self._error_px / typical, 1.0)
+        self.weight = np.minimum(1.0, (config.tolerated / np.maximum(ratio, 1e-6)) ** 2)
+        self.knocked = (ratio > config.knocked) & (self._seen_s > config.time_s)
