@@ -18,11 +18,14 @@ class BeltConfig:
     """``cluster_m_s`` is the radius within which two velocities count as the same.
 
     An undeclared belt is believed once at least ``evidence_s`` of samples are in, ``share`` of them agree, few
-    are near zero, and the pelvis moved at less than ``pelvis_ratio`` of the belt's speed on average.
+    are near zero, and the pelvis moved at less than ``pelvis_ratio`` of the belt's speed on average; earlier, from
+    ``early_s`` on, if nearly all (``early_share``) agree.
     """
 
     memory_s: float = 3.0
     spacing_s: float = 0.03
+    early_s: float = 0.1
+    early_share: float = 0.9
     evidence_s: float = 0.3
     cluster_m_s: float = 0.25
     share: float = 0.55
@@ -67,10 +70,12 @@ class BeltEstimator:
         if self._declared is not None and not self._decided:
             self._velocity = -self._declared * heading
         span = (self._samples[-1][0] - self._samples[0][0]) * 1e-9
-        if span < c.evidence_s:
+        if span < c.early_s:
             return self._velocity
         data = np.array(self._samples)
         mode, share = _mode(data[:, 1:3], c.cluster_m_s)
+        if span < c.evidence_s and share < c.early_share:
+            return self._velocity
         speed = float(np.linalg.norm(mode))
         if self._declared is not None:
             if share >= c.share and abs(speed - self._declared) < c.cluster_m_s:

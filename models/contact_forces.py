@@ -5,7 +5,7 @@ friction cone of the total load, and one vertical torque. The cost is, in this o
 
 1. the pelvis residual: the part of the demanded wrench that the feet leave unexplained;
 2. load on a sole point that is high or fast against the belt, softly: a load's cost is multiplied by
-   ``1 + (height / 3 cm)^8 + (speed / 0.4 m/s)^8``, so that the sharing between the feet follows contact without
+   ``1 + (height / 3 cm)^8 + (speed / 0.35 m/s)^8``, so that the sharing between the feet follows contact without
    a threshold;
 3. horizontal force that does not point from the load to a point above the pelvis (in walking the force passes
    close to such a point: Maus et al. 2010, Nat. Commun. 1:70), which settles the sharing of shear in double
@@ -35,9 +35,9 @@ class ContactConfig:
     moment_arm_m: float = 0.15
     load_weight: float = 2e-3
     shear_weight: float = 2e-2
-    torque_weight: float = 2e-2
+    torque_weight: float = 5e-3
     gate_height_m: float = 0.03
-    gate_speed_m_s: float = 0.4
+    gate_speed_m_s: float = 0.35
     gate_power: int = 8
     gate_limit: float = 1e6
     target_above_pelvis_m: float = 0.3

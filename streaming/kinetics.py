@@ -30,6 +30,7 @@ from kincast.models.sole import SoleConfig, SoleFloor
 from kincast.streaming.messages import FootForce, Kinetics
 
 UNLOADED_N = 20.0
+STAMP_TOLERANCE_NS = 500_000  # 3 frames at 60 Hz are 50 ms, whatever the stamps' rounding
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,15 @@ class KineticsStream:
         newer = fit.window.seq > self._last_seq
         newer_t, newer_q = fit.window.t_ns[newer], fit.window.qpos[newer].astype(np.float64)
         rows = []
-        budget_ns = int(self._config.total_delay_s * 1e9) - self._interval_ns()
+        budget_ns = int(self._config.total_delay_s * 1e9) + STAMP_TOLERANCE_NS - self._interval_ns()
         while self._waiting and fit.t_ns - self._waiting[0].t_ns > budget_ns:
             rows.append(self._row(self._waiting.popleft(), newer_t, newer_q))
         return tuple(rows)
 
-    def flush(self) -> tuple[Kinetics, ...]:
-        """Rows still held back at the end of the stream."""
+    def flush(self, settled: tuple[SettledPose, ...] = ()) -> tuple[Kinetics, ...]:
+        """Rows still held back at the end of the stream; ``settled`` are the poses the fitter's own flush handed out."""
+        for pose in settled:
+            self._take(pose)
         nothing = np.zeros(0, dtype=np.int64), np.zeros((0, 41))
         rows = tuple(self._row(pose, *nothing) for pose in self._waiting)
         self._waiting.clear()

@@ -150,6 +150,6 @@ def test_sensitivity_is_the_derivative() -> None:
 
 def test_gate_is_one_on_the_floor_and_steep() -> None:
     heights = np.array([[0.0, 0.015, 0.03, 0.06], [-0.02, 0.0, 0.0, 0.2]])
-    speeds = np.array([[0.0, 0.1, 0.0, 0.0], [0.0, 0.4, 0.8, 3.0]])
+    speeds = np.array([[0.0, 0.0875, 0.0, 0.0], [0.0, 0.35, 0.7, 3.0]])
     gate = contact_gate(heights, speeds, ContactConfig())
     np.testing.assert_allclose(gate, [[1, 1 + 2**-8 + 4**-8, 2, 257], [1, 2, 257, 1e6]], rtol=1e-9)
