@@ -42,7 +42,8 @@ def import_markers(
     """Build the recording. ``points_m`` in the file's axes, NaN where a marker is missing; ``t_ns`` rises.
 
     The header's ``keypoint_set`` names the marker (or keypoint) set that shares most names with the file;
-    ``marker_names`` are that set's names in its order, then the file's other markers.
+    ``marker_names`` are that set's names in its order. The file's other points (of other sets, computed joint
+    centres) are left out and named in the notes.
 
     Raises:
         UnitsError: the points do not span a person.
@@ -67,7 +68,8 @@ def import_markers(
                 values[target, 3] = 1.0
         t = int(t_ns[row])
         frames.append(MarkerFrame(seq=int(row), t_ns=t, sent_ns=t, markers=values))
-    missing = int((~seen[np.any(seen, axis=1)]).sum())
+    used = seen[:, [c for c in order if c >= 0]]
+    missing = int((~used[np.any(seen, axis=1)]).sum())
     losses.detail("missing markers (single markers of single frames)", missing)
     header = SessionHeader(
         session_id=name,
@@ -176,10 +178,10 @@ def _by_set(
     if declared is None:
         losses.note(f"marker set {best}: {shared[best]} of its {len(names)} markers are in the file")
     if extra:
-        losses.note(f"{len(extra)} markers are of another set and kept unused: {', '.join(extra[:8])}")
+        more = ", ..." if len(extra) > 8 else ""
+        losses.note(f"{len(extra)} points are not of that set and left out: {', '.join(extra[:8])}{more}")
     column = {marker: i for i, marker in enumerate(markers)}
-    ordered = (*names, *extra)
-    return best, [column.get(n, -1) for n in ordered], ordered
+    return best, [column.get(n, -1) for n in names], names
 
 
 def with_subject(

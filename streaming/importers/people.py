@@ -32,7 +32,11 @@ class PeopleParser:
         if not isinstance(people, list):
             return None
         kept = []
+        nobody = 0  # Pose2Sim leaves an empty entry where its person is not in the picture
         for person in people[:MAX_PEOPLE]:
+            if isinstance(person, dict) and person.get("pose_keypoints_2d", []) == []:
+                nobody += 1
+                continue
             points = keypoint_list(person)
             if points is None or len(points) != 3 * self.n_keypoints:
                 self.losses.detail("people whose keypoints are not of the set")
@@ -40,7 +44,7 @@ class PeopleParser:
             kept.append(points.reshape(self.n_keypoints, 3))
         if len(people) > MAX_PEOPLE:
             self.losses.detail(f"people beyond {MAX_PEOPLE} in one picture", len(people) - MAX_PEOPLE)
-        if people and not kept:
+        if len(people) > nobody and not kept:
             return None
         array = np.array(kept, dtype=np.float64).reshape(len(kept), self.n_keypoints, 3)
         return self._checked(array, size_px)

@@ -1,0 +1,153 @@
+"""Importing markers: TRC and C3D, their axes, units, times and people."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kincast.models.body.sites import MARKER_SETS
+from kincast.streaming.importers.errors import (
+    AxesError,
+    C3dFormatError,
+    ExtraMissingError,
+    KeypointSetError,
+    SourceKindError,
+)
+from kincast.streaming.importers.markers import measured_up
+from kincast.streaming.importers.options import ImportOptions
+from kincast.streaming.importers.recording import Losses
+from kincast.streaming.importers.source import import_source
+from kincast.streaming.importers.trc_session import exact_times
+from kincast.streaming.messages import MarkerFrame
+from kincast.streaming.results.errors import UnitsError
+from kincast.streaming.results.trc import write_trc
+
+NAMES = ("R.ASIS", "L.ASIS", "R.Heel", "L.Heel", "R.Toe.Tip", "L.Toe.Tip", "Extra")
+
+
+def standing(n: int = 20) -> np.ndarray:
+    """World (Z up): hips a metre above the feet, walking along x with a long stride."""
+    base = np.array(
+        [
+            [0.1, -0.12, 1],
+            [0.1, 0.12, 1],
+            [-0.4, -0.1, 0.05],
+            [0.4, 0.1, 0.05],
+            [-0.2, -0.1, 0.02],
+            [0.6, 0.1, 0.02],
+            [0, 0, 1.2],
+        ]
+    )
+    return base[None] + np.linspace(0, 1, n)[:, None, None] * [1.0, 0, 0]
+
+
+def as_y_up(world: np.ndarray) -> np.ndarray:
+    return np.stack([world[..., 0], world[..., 2], -world[..., 1]], axis=-1)
+
+
+@pytest.mark.parametrize("up", ["y", "z"])
+def test_trc_either_way_up(tmp_path, up: str) -> None:
+    world = standing()
+    path = tmp_path / "walk.trc"
+    points = as_y_up(world) if up == "y" else world
+    points[3, 2] = np.nan
+    write_trc(path, 0.5 + np.arange(20) / 100, NAMES, points)
+    got = import_source(path, ImportOptions())
+    assert got.header.keypoint_set == "GAIT2392"
+    assert got.header.marker_names == MARKER_SETS["GAIT2392"]
+    assert got.header.start_ns == 500_000_000
+    assert any("Extra" in note for note in got.notes)
+    frame = got.messages[7]
+    assert isinstance(frame, MarkerFrame)
+    column = got.header.marker_names.index("L.Heel")
+    np.testing.assert_allclose(frame.markers[column], [*world[7, 3], 1], atol=1e-6)
+    assert frame.markers[got.header.marker_names.index("V.Sacral")].tolist() == [0, 0, 0, 0]
+    gap = got.messages[3]
+    assert isinstance(gap, MarkerFrame)
+    assert gap.markers[got.header.marker_names.index("R.Heel"), 3] == 0
+    assert got.lost.reasons["missing markers (single markers of single frames)"] == 1
+    forced = import_source(path, ImportOptions(up="z"))
+    assert isinstance(forced.messages[7], MarkerFrame)
+    np.testing.assert_allclose(forced.messages[7].markers[column, :3], points[7, 3], atol=1e-6)
+
+
+def test_trc_refusals(tmp_path) -> None:
+    path = tmp_path / "walk.trc"
+    write_trc(path, np.arange(20) / 100, NAMES, standing() * 1000)  # millimetres called metres
+    with pytest.raises(UnitsError, match="no person"):
+        import_source(path, ImportOptions())
+    write_trc(path, np.arange(20) / 100, NAMES, standing() * [1, 1, -1])
+    with pytest.raises(AxesError, match="feet are above"):
+        import_source(path, ImportOptions())
+    write_trc(path, np.arange(20) / 100, [f"P{i}" for i in range(7)], standing())
+    with pytest.raises((AxesError, KeypointSetError)):
+        import_source(path, ImportOptions())
+    with pytest.raises(KeypointSetError, match="GAIT2392"):
+        import_source(path, ImportOptions(up="z"))
+    write_trc(tmp_path / "other.trc", np.arange(20) / 100, NAMES, standing())
+    with pytest.raises(SourceKindError, match=r"other\.trc, walk\.trc"):
+        import_source(tmp_path, ImportOptions())
+
+
+def test_rounded_times_are_freed_from_rounding() -> None:
+    true = np.arange(100) / 150.0
+    got = exact_times(np.round(true, 3), 150.0, Losses())
+    assert np.abs(got - true * 1e9).max() < 2e5
+    assert np.ptp(np.diff(got)) <= 1
+    irregular = true + np.random.default_rng(0).uniform(-0.002, 0.002, 100)
+    np.testing.assert_array_equal(exact_times(irregular, 150.0, Losses()), np.round(irregular * 1e9))
+
+
+def test_up_is_measured_from_feet_to_trunk_not_from_extent() -> None:
+    lunge = standing() * [3.0, 1, 1]  # the stride is longer than the legs
+    assert measured_up(NAMES, lunge) == ("z", 1)
+    assert measured_up(["A", "B"], lunge[:, :2]) is None
+
+
+def test_c3d_without_ezc3d_says_what_to_install(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "a.c3d"
+    path.write_bytes(b"x" * 600)
+    with pytest.raises(C3dFormatError, match=r"a\.c3d"):
+        import_source(path, ImportOptions())
+    shadow = tmp_path / "shadow"
+    shadow.mkdir()
+    (shadow / "ezc3d.py").write_text("raise ImportError\n")
+    monkeypatch.setenv("PYTHONPATH", str(shadow))
+    with pytest.raises(ExtraMissingError, match=r"kincast\[c3d\]"):
+        import_source(path, ImportOptions())
+
+
+@pytest.mark.data
+def test_real_c3d(data_dir) -> None:
+    got = import_source(data_dir / "btk_fullbody" / "walk.c3d", ImportOptions())
+    assert got.header.mass_kg == 47.5
+    assert got.header.height_m == 1.505
+    assert got.header.keypoint_set == "PLUGIN_GAIT"
+    assert len(got.messages) == 315
+    frames = np.stack([m.markers for m in got.messages if isinstance(m, MarkerFrame)])
+    names = got.header.marker_names
+    heel, head = (frames[:, names.index(n)] for n in ("RHEE", "RFHD"))
+    assert 0.0 < np.median(heel[heel[:, 3] > 0, 2]) < 0.3
+    assert 1.2 < np.median(head[head[:, 3] > 0, 2]) < 1.7
+    assert np.median(np.diff([m.t_ns for m in got.messages])) == pytest.approx(1e7)
+    heavier = import_source(data_dir / "btk_fullbody" / "walk.c3d", ImportOptions(mass_kg=50.0))
+    assert heavier.header.mass_kg == 50.0
+
+
+@pytest.mark.data
+def test_real_trc_agrees_with_the_published_world(data_dir) -> None:
+    """The marker file in the world frame of the multi-view case is an independent conversion of the same trial."""
+    from kincast.streaming.results.trc import read_trc
+
+    got = import_source(data_dir / "opencap_subject4_markers/MarkerData/walking1.trc", ImportOptions())
+    world = read_trc(data_dir / "multiview/walking1/truth/markers.trc")
+    column = got.header.marker_names.index("r_calc") if "r_calc" in world.markers else None
+    name = "r_calc" if column is not None else next(m for m in world.markers if m in got.header.marker_names)
+    mine = np.stack(
+        [m.markers[got.header.marker_names.index(name)] for m in got.messages if isinstance(m, MarkerFrame)]
+    )
+    theirs = world.points_m[:, world.markers.index(name)]
+    offset = mine[: len(theirs), :3] - theirs
+    seen = np.isfinite(offset).all(axis=1) & (mine[: len(theirs), 3] > 0)
+    np.testing.assert_allclose(offset[seen] - offset[seen][0], 0, atol=2e-4)
+    np.testing.assert_allclose(offset[seen][0], [0, 0, 0.006], atol=1e-3)
