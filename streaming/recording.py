@@ -6,6 +6,7 @@ import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeGuard
 
 from kincast.models.errors import UserMistakeError
 from kincast.streaming import salvage, wire
@@ -66,7 +67,7 @@ class Recorded:
 class Recording:
     """An opened recording.
 
-    ``header`` has ``start_ns`` filled in: the earliest picture. ``header_frame`` are the header's exact wire bytes and ``key_id``
+    ``header`` has ``start_ns`` filled in, also where it was unknown when written (live). ``header_frame`` are the header's exact wire bytes and ``key_id``
     the key of the engine that wrote them. ``lost`` fills while :meth:`frames` is read.
     """
 
@@ -81,6 +82,13 @@ class Recording:
         self.lost.messages, self.lost.seconds, self.lost.unfinished = 0, 0.0, False
         self.lost.notes.clear()
         return _frames(self.path, self.header_frame, self.lost)
+
+
+def starts_session(message: Message, header: SessionHeader) -> TypeGuard[KeypointFrame | MarkerFrame]:
+    """Whether ``message`` is a picture or markers of this session: the first such marks time 0 of a live session."""
+    if isinstance(message, KeypointFrame):
+        return any(message.camera == camera.name for camera in header.cameras)
+    return isinstance(message, MarkerFrame) and not header.cameras
 
 
 def read_recording(path: Path) -> Recording:
@@ -98,7 +106,7 @@ def read_recording(path: Path) -> Recording:
     header = wire.decode(header_frame)
     assert isinstance(header, SessionHeader)
     if header.start_ns == 0:
-        header = replace(header, start_ns=_earliest_picture_ns(path, header_frame))
+        header = replace(header, start_ns=_first_picture_ns(path, header, header_frame))
     return Recording(path, header, header_frame, wire.peek(header_frame).key_id, Lost())
 
 
@@ -143,22 +151,17 @@ def _is_header(frame: bytes) -> bool:
         return False
 
 
-def _earliest_picture_ns(path: Path, header_frame: bytes) -> int:
-    """Earliest picture of the first two seconds received: cameras deliver in order, so nothing later is earlier."""
-    earliest: int | None = None
-    first_ns = 0
+def _first_picture_ns(path: Path, header: SessionHeader, header_frame: bytes) -> int:
+    """Time of the first picture or marker set received; the engine takes the same one as the session's start."""
     for recorded in _frames(path, header_frame, Lost()):
         if recorded.topic.startswith(("in/camera/", "in/markers")):
             try:
                 message = recorded.message()
             except wire.WireError:
                 continue
-            if isinstance(message, KeypointFrame | MarkerFrame):
-                first_ns = first_ns or recorded.receive_ns
-                earliest = message.t_ns if earliest is None else min(earliest, message.t_ns)
-        if first_ns and recorded.receive_ns > first_ns + 2_000_000_000:
-            break
-    return earliest or 0
+            if starts_session(message, header):
+                return message.t_ns
+    return 0
 
 
 def _frames(path: Path, header_frame: bytes, lost: Lost) -> Iterator[Recorded]:

@@ -1,0 +1,210 @@
+"""Grouping pictures of about one instant into a Snapshot.
+
+Cameras may run free, each with its own phase and rate, may be late, silent, or dead. The rule, a function of
+picture times and receive stamps alone:
+
+* A picture that belongs to no snapshot opens one, for the 0.9 periods after it (the period of the fastest
+  camera), one picture per camera. So free-running cameras make one snapshot per period, not one per phase.
+* It closes when every camera that can still come has come, when a picture beyond it arrives, or 10 ms after
+  it was opened (receive stamps). A camera can still come if its next picture, predicted from its own rate,
+  would arrive before that deadline; one that has been silent for three of its periods is not waited for.
+* A picture that belongs to a closed snapshot is *late*: it goes with the next one as a LateView.
+* The snapshot stands for the median of its pictures' times, at least a millisecond after the one before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kincast.streaming.admission import People
+from kincast.streaming.snapshot import LateView, Snapshot
+
+DEADLINE_NS = 10_000_000
+DEFAULT_PERIOD_NS = 16_666_667
+"""Assumed until a camera has delivered two pictures."""
+MIN_PERIOD_NS = 4_000_000
+MAX_PERIOD_NS = 200_000_000
+MIN_STEP_NS = 1_000_000
+STARTUP_NS = 1_000_000_000
+"""Cameras that were never heard are waited for during the first second only."""
+ARRIVAL_JITTER_NS = 4_000_000
+SILENT_PERIODS = 3
+HISTORY = 32
+"""Closed snapshots that late pictures may still belong to."""
+
+
+@dataclass
+class Rhythm:
+    """When one camera's pictures come. ``missed``: closed snapshots that lack it though it was due; ``late``: pictures."""
+
+    last_t_ns: int | None = None
+    last_receive_ns: int = 0
+    intervals_ns: deque[int] = field(default_factory=lambda: deque(maxlen=9))
+    period_ns: int = DEFAULT_PERIOD_NS
+    missed: int = 0
+    late: int = 0
+
+    def heard(self, t_ns: int, receive_ns: int) -> None:
+        if self.last_t_ns is not None:
+            self.intervals_ns.append(t_ns - self.last_t_ns)
+            median_ns = sorted(self.intervals_ns)[len(self.intervals_ns) // 2]
+            self.period_ns = min(max(median_ns, MIN_PERIOD_NS), MAX_PERIOD_NS)
+        self.last_t_ns = t_ns
+        self.last_receive_ns = receive_ns
+
+    def silent(self, receive_ns: int) -> bool:
+        return receive_ns - self.last_receive_ns > SILENT_PERIODS * self.period_ns
+
+
+@dataclass
+class _Open:
+    """The snapshot being filled: camera index -> (time, people)."""
+
+    seq: int
+    receive_ns: int
+    first_t_ns: int
+    pictures: dict[int, tuple[int, People]]
+
+
+@dataclass
+class _Closed:
+    seq: int
+    first_t_ns: int
+    t_ns: int
+    cameras: set[int]
+
+
+class Aligner:
+    """State of the grouping; see the module for the rule. ``rhythms`` has one entry per camera."""
+
+    def __init__(self, cameras: int, keypoints: int, deadline_ns: int = DEADLINE_NS) -> None:
+        self.rhythms = tuple(Rhythm() for _ in range(cameras))
+        self.too_late = 0
+        """Pictures so old that no remembered snapshot lacks them."""
+        self._nobody = np.zeros((0, keypoints, 3), np.float32)
+        self._deadline_ns = deadline_ns
+        self._open: _Open | None = None
+        self._closed: deque[_Closed] = deque(maxlen=HISTORY)
+        self._late: list[LateView] = []
+        self._started_ns: int | None = None
+        self._next_seq = 0
+
+    @property
+    def open_seq(self) -> int | None:
+        """Running number of the open snapshot."""
+        return None if self._open is None else self._open.seq
+
+    @property
+    def due_ns(self) -> int | None:
+        """Receive stamp from which the open snapshot is overdue; whoever keeps the clock then sends a Deadline."""
+        return None if self._open is None else self._open.receive_ns + self._deadline_ns
+
+    def advance(self, receive_ns: int) -> Snapshot | None:
+        """Close the open snapshot if its deadline has passed at ``receive_ns``."""
+        if self._open is not None and receive_ns >= self._open.receive_ns + self._deadline_ns:
+            return self.close()
+        return None
+
+    def picture(self, camera: int, t_ns: int, people: People, receive_ns: int) -> tuple[Snapshot, ...]:
+        """One admitted picture; the snapshots that it closes (after :meth:`advance`), oldest first."""
+        closed: list[Snapshot] = []
+        self._started_ns = receive_ns if self._started_ns is None else self._started_ns
+        self.rhythms[camera].heard(t_ns, receive_ns)
+        period_ns = self._period_ns(receive_ns)
+        if self._open is not None and (
+            camera in self._open.pictures or t_ns >= self._open.first_t_ns + period_ns * 9 // 10
+        ):
+            closed.append(self._finish(self._open))
+        earlier = self._open is None or t_ns < self._open.first_t_ns - period_ns // 10
+        home = self._home(camera, t_ns, period_ns) if earlier else None
+        if home is not None:
+            home.cameras.add(camera)
+            self.rhythms[camera].late += 1
+            self._late.append(LateView(home.seq, camera, t_ns, people))
+        elif self._closed and t_ns <= self._closed[-1].t_ns:
+            self.too_late += 1
+        elif self._open is None:
+            self._open = _Open(self._next_seq, receive_ns, t_ns, {camera: (t_ns, people)})
+        else:
+            self._open.pictures[camera] = (t_ns, people)
+            self._open.first_t_ns = min(self._open.first_t_ns, t_ns)
+        if self._open is not None and not self._somebody_can_still_come(self._open):
+            closed.append(self._finish(self._open))
+        return tuple(closed)
+
+    def markers(self, t_ns: int, markers: np.ndarray) -> tuple[Snapshot, ...]:
+        """Markers of one instant are a snapshot of their own."""
+        before = self.close()
+        if self._closed and t_ns <= self._closed[-1].t_ns:
+            self.too_late += 1
+            return () if before is None else (before,)
+        cameras = len(self.rhythms)
+        snapshot = Snapshot(
+            self._next_seq,
+            t_ns,
+            np.full(cameras, t_ns, np.int64),
+            np.zeros(cameras, bool),
+            (self._nobody,) * cameras,
+            markers,
+        )
+        self._closed.append(_Closed(self._next_seq, t_ns, t_ns, set()))
+        self._next_seq += 1
+        return (snapshot,) if before is None else (before, snapshot)
+
+    def close(self) -> Snapshot | None:
+        """Close what is open: the deadline was told, or the stream ends."""
+        return None if self._open is None else self._finish(self._open)
+
+    def _period_ns(self, receive_ns: int) -> int:
+        heard = [r.period_ns for r in self.rhythms if r.intervals_ns and not r.silent(receive_ns)]
+        return min(heard, default=DEFAULT_PERIOD_NS)
+
+    def _home(self, camera: int, t_ns: int, period_ns: int) -> _Closed | None:
+        """The closed snapshot a picture belongs to, if there is one that lacks its camera."""
+        for closed in reversed(self._closed):
+            since_ns = t_ns - closed.first_t_ns
+            if since_ns >= period_ns * 9 // 10:
+                return None
+            if since_ns >= -period_ns // 10 and camera not in closed.cameras:
+                return closed
+        return None
+
+    def _somebody_can_still_come(self, snapshot: _Open) -> bool:
+        due_ns = snapshot.receive_ns + self._deadline_ns
+        starting = self._started_ns is not None and snapshot.receive_ns - self._started_ns < STARTUP_NS
+        for camera, rhythm in enumerate(self.rhythms):
+            if camera in snapshot.pictures:
+                continue
+            if rhythm.last_t_ns is None:
+                if starting:
+                    return True
+            elif not rhythm.silent(snapshot.receive_ns):
+                slack_ns = min(ARRIVAL_JITTER_NS, rhythm.period_ns // 4)
+                if rhythm.last_receive_ns + rhythm.period_ns - slack_ns < due_ns:
+                    return True
+        return False
+
+    def _finish(self, snapshot: _Open) -> Snapshot:
+        cameras = len(self.rhythms)
+        times = sorted(t_ns for t_ns, _ in snapshot.pictures.values())
+        middle = len(times) // 2
+        t_ns = times[middle] if len(times) % 2 else (times[middle - 1] + times[middle]) // 2
+        if self._closed:
+            t_ns = max(t_ns, self._closed[-1].t_ns + MIN_STEP_NS)
+        camera_t_ns = np.full(cameras, t_ns, np.int64)
+        present = np.zeros(cameras, bool)
+        people = [self._nobody] * cameras
+        for camera, (picture_t_ns, seen) in snapshot.pictures.items():
+            camera_t_ns[camera], present[camera], people[camera] = picture_t_ns, True, seen
+        for camera, rhythm in enumerate(self.rhythms):
+            if camera not in snapshot.pictures:
+                last = rhythm.last_t_ns
+                rhythm.missed += last is None or t_ns - last > rhythm.period_ns * 3 // 2
+        self._closed.append(_Closed(snapshot.seq, snapshot.first_t_ns, t_ns, set(snapshot.pictures)))
+        self._next_seq += 1
+        self._open = None
+        late, self._late = tuple(self._late), []
+        return Snapshot(snapshot.seq, t_ns, camera_t_ns, present, tuple(people), None, late)

@@ -1,0 +1,394 @@
+"""The live engine: messages in, messages out. A pure state machine without sockets, threads or a wall clock.
+
+Its LiveFrames are a function of the input messages and their receive stamps alone, byte for byte. What a
+live run cannot repeat (a deadline that struck, pictures it had to drop, a body that was estimated aside, what the
+recorder had on disk) comes in as a message, is recorded, and is fed again by a replay. Only EngineHealth holds measured times.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter_ns
+
+import numpy as np
+
+from kincast.models.body import Body, BodyParameters, build_body
+from kincast.models.body.sites import sites_of
+from kincast.models.errors import UserMistakeError
+from kincast.models.fit_result import FitCode, FitResult, WindowState
+from kincast.models.observations import Observations
+from kincast.streaming.admission import Admission, Refusal
+from kincast.streaming.align import DEADLINE_NS, Aligner
+from kincast.streaming.cold_start import BODY_AFTER_S, BodyGatherer
+from kincast.streaming.fitter import FitterConfig, WindowFitter
+from kincast.streaming.gait import GaitOutput, GaitStream
+from kincast.streaming.health import camera_health, findings
+from kincast.streaming.kinetics import KineticsConfig, KineticsStream
+from kincast.streaming.latency import StageTimes
+from kincast.streaming.messages import (
+    BodySwap,
+    ClockOffset,
+    Deadline,
+    Dropped,
+    EndOfStream,
+    EngineHealth,
+    GaitEvent,
+    KeypointFrame,
+    Kinematics,
+    Kinetics,
+    LiveFrame,
+    MarkerFrame,
+    Message,
+    RecordedThrough,
+    SessionHeader,
+    Stride,
+)
+from kincast.streaming.pose_stream import PoseStream
+from kincast.streaming.recording import starts_session
+from kincast.streaming.snapshot import Snapshot
+
+HEALTH_EVERY_NS = 1_000_000_000
+GENERIC_HEIGHT_M = 1.70
+
+STATUS = {
+    FitCode.OK: "tracking",
+    FitCode.INITIALISING: "searching: nobody found yet",
+    FitCode.NOT_ENOUGH_VIEWS: "predicting: fewer than two cameras see enough of the person",
+    FitCode.DIVERGED: "restarting: the fit became non-finite",
+    FitCode.LOST: "lost: the body no longer explains the pictures",
+}
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """What a run computes. ``body_after_s``: when, in seconds of stream, an unknown person's body is estimated."""
+
+    muscles: bool = True
+    deadline_ns: int = DEADLINE_NS
+    body_after_s: tuple[float, ...] = BODY_AFTER_S
+    fitter: FitterConfig = field(default_factory=FitterConfig)
+    kinetics: KineticsConfig = field(default_factory=KineticsConfig)
+
+
+def generic_body(header: SessionHeader) -> BodyParameters:
+    """The body before anything is known of the person: the generic adult at the stated height and mass."""
+    scale = 1.0 if header.height_m is None else header.height_m / GENERIC_HEIGHT_M
+    return for_session(BodyParameters(scales={"overall": scale}), header)
+
+
+def for_session(parameters: BodyParameters, header: SessionHeader) -> BodyParameters:
+    """The body with what the session states of the person: a measured mass and a declared support win."""
+    if header.mass_kg is not None:
+        parameters = replace(parameters, mass_kg=float(header.mass_kg), mass_sd_kg=0.0)
+    if header.external_support != "none":
+        parameters = replace(parameters, external_support=header.external_support)
+    return parameters
+
+
+class Engine:
+    """One session.
+
+    Args:
+        header: the session; its keypoint or marker set must be known.
+        body: the person, if known; otherwise the generic body runs until a :class:`BodySwap` comes, kinematics
+            are marked invalid, and :attr:`body_wanted` turns true after ``config.body_after_s`` of stream.
+        times: where stage durations go (decode, record and publish are measured outside and may share it).
+
+    Raises:
+        UnknownSiteSetError, BodyParametersError
+    """
+
+    def __init__(
+        self,
+        header: SessionHeader,
+        body: BodyParameters | None = None,
+        config: EngineConfig | None = None,
+        times: StageTimes | None = None,
+    ) -> None:
+        self.config = config or EngineConfig()
+        self.header = header
+        self.times = times or StageTimes()
+        self.body_known = body is not None
+        self.parameters = generic_body(header) if body is None else for_session(body, header)
+        sites = len(sites_of(header.keypoint_set))
+        self._sites = sites
+        self._prepared: dict[str, Body] = {}
+        self._body = self._build(self.parameters)
+        self._sha256 = self.parameters.sha256
+        self._admission = Admission(header, sites, len(header.marker_names))
+        self._aligner = Aligner(len(header.cameras), sites, self.config.deadline_ns)
+        self._fitter = WindowFitter(self._body, header.cameras, header.keypoint_set, self.config.fitter)
+        self._poses = PoseStream(self._body)
+        self._kinetics = KineticsStream(
+            self._body,
+            float(self.parameters.mass_kg),
+            replace(
+                self.config.kinetics,
+                belt_speed_m_s=header.belt_speed_m_s,
+                external_support=self.parameters.external_support,
+                muscles=self.config.muscles,
+            ),
+        )
+        self._gait = GaitStream(self._body, header.start_ns, header.belt_speed_m_s)
+        self._started = header.start_ns != 0
+        self._gatherer = None if self.body_known else BodyGatherer(header, sites, self.config.body_after_s)
+        self._kinematics_rows: deque[Kinematics] = deque()
+        self._kinetics_rows: deque[Kinetics] = deque()
+        self._last_fit: FitResult | None = None
+        self._last_frame: LiveFrame | None = None
+        self._next_seq = 0
+        self._now_ns = 0
+        self._recorded_through_ns = 0
+        self._clock_offsets_ns: dict[str, int] = {}
+        self._health_due_ns: int | None = None
+        self._ended = False
+
+    # ------------------------------------------------------------------ around the loop
+
+    def warm(self) -> None:
+        """Compile and run every stage once; afterwards :meth:`process` compiles nothing. Changes no state."""
+        self._fitter.warm()
+        self._poses.warm()
+
+    @property
+    def muscle_names(self) -> tuple[str, ...]:
+        """Order of the activations; empty without muscles."""
+        return self._kinetics.muscle_names
+
+    @property
+    def body(self) -> Body:
+        """The body in use."""
+        return self._body
+
+    @property
+    def due_ns(self) -> int | None:
+        """Receive stamp at which a live run sends a Deadline for the open snapshot; None while none is open."""
+        return self._aligner.due_ns
+
+    @property
+    def open_seq(self) -> int:
+        """The open snapshot's number, for that Deadline; -1 while none is open."""
+        return -1 if self._aligner.open_seq is None else self._aligner.open_seq
+
+    @property
+    def body_wanted(self) -> bool:
+        """Enough was seen of an unknown person to estimate the body aside."""
+        return self._gatherer is not None and self._gatherer.ready
+
+    def take_body_request(self) -> Observations:
+        """What to estimate the body from; call when :attr:`body_wanted`, answer with a BodySwap."""
+        assert self._gatherer is not None
+        return self._gatherer.observations()
+
+    def body_failed(self) -> None:
+        """The body could not be estimated from that; ask again when more has been seen."""
+        if self._gatherer is not None and not self.body_known:
+            self._gatherer.again()
+
+    def prepare(self, body_json: str) -> None:
+        """Build the body of a coming BodySwap ahead of time (from another thread); changes no result.
+
+        Raises:
+            BodyParametersError: not a body description.
+        """
+        parameters = for_session(BodyParameters.from_json(body_json), self.header)
+        self._prepared[body_json] = self._build(parameters)
+
+    # ------------------------------------------------------------------ the loop
+
+    def process(self, message: Message, receive_ns: int) -> tuple[Message, ...]:
+        """Hear one message; returns what is said in answer, LiveFrames and once a second an EngineHealth.
+
+        Stamps that run backwards count as the latest one heard.
+        """
+        self._now_ns = max(self._now_ns, receive_ns)
+        said: list[Message] = []
+        if self._ended:
+            return ()
+        if (overdue := self._aligner.advance(self._now_ns)) is not None:
+            said.append(self._snapshot(overdue))
+        if not self._started and starts_session(message, self.header):
+            self._started = True
+            self._gait = GaitStream(self._body, message.t_ns, self.header.belt_speed_m_s)
+        match message:
+            case KeypointFrame():
+                said += [self._snapshot(s) for s in self._picture(message)]
+            case MarkerFrame():
+                said += [self._snapshot(s) for s in self._markers(message)]
+            case Deadline():
+                if message.snapshot_seq == self._aligner.open_seq:
+                    closed = self._aligner.close()
+                    said += [] if closed is None else [self._snapshot(closed)]
+            case Dropped():
+                self._admission.dropped(message.camera, message.count)
+            case RecordedThrough():
+                self._recorded_through_ns = max(self._recorded_through_ns, message.through_ns)
+            case BodySwap():
+                self._swap(message)
+            case ClockOffset():
+                self._clock_offsets_ns[message.camera] = message.offset_ns
+            case EndOfStream():
+                said += self._end()
+            case _:
+                pass  # headers repeat, outputs of others pass by
+        if health := self._health():
+            said.append(health)
+        return tuple(said)
+
+    def health(self) -> EngineHealth:
+        """How the engine is doing, over the time since the last such message."""
+        return EngineHealth(
+            t_ns=self._now_ns,
+            ready=True,
+            stages_ms=self.times.recent(),
+            dropped=sum(c.dropped for c in self._admission.cameras),
+            late=sum(r.late for r in self._aligner.rhythms),
+            clock_offsets_ns=dict(sorted(self._clock_offsets_ns.items())),
+            findings=findings(self.header, self._admission, self._aligner, self._clock_offsets_ns),
+        )
+
+    # ------------------------------------------------------------------ inputs
+
+    def _picture(self, frame: KeypointFrame) -> Sequence[Snapshot]:
+        start_ns = perf_counter_ns()
+        admitted = self._admission.picture(frame, self._now_ns)
+        closed: Sequence[Snapshot] = ()
+        if not isinstance(admitted, Refusal):
+            camera, people = admitted
+            closed = self._aligner.picture(camera, frame.t_ns, people, self._now_ns)
+        self.times.add("align", perf_counter_ns() - start_ns)
+        return closed
+
+    def _markers(self, frame: MarkerFrame) -> Sequence[Snapshot]:
+        if self.header.cameras:
+            return ()
+        admitted = self._admission.markers(frame)
+        if isinstance(admitted, Refusal):
+            return ()
+        return self._aligner.markers(frame.t_ns, admitted[: self._sites])
+
+    def _build(self, parameters: BodyParameters) -> Body:
+        return build_body(parameters, "muscle" if self.config.muscles else "torque", self.header.keypoint_set)
+
+    def _swap(self, message: BodySwap) -> None:
+        body = self._prepared.pop(message.body_json, None)
+        if body is None:
+            try:
+                body = self._build(for_session(BodyParameters.from_json(message.body_json), self.header))
+            except UserMistakeError:
+                return  # refused where it was made; a recording that holds it anyway is replayed without
+        self._body = body
+        self.parameters = body.parameters
+        self._sha256 = body.parameters.sha256
+        self.body_known = True
+        if self._gatherer is not None and self._gatherer.done:
+            self._gatherer = None
+        self._fitter.swap_body(body)
+        self._poses.swap_body(body)
+        self._kinetics.swap_body(body)
+        self._gait.swap_body(body)
+
+    # ------------------------------------------------------------------ one snapshot
+
+    def _snapshot(self, snapshot: Snapshot) -> LiveFrame:
+        with self.times.timed("fit"):
+            fit = self._fitter.step(snapshot)
+        self._last_fit = fit
+        if self._gatherer is not None:
+            self._gatherer.add(snapshot, fit)
+        with self.times.timed("kinetics"):
+            kinetics = self._kinetics.step(fit)
+        with self.times.timed("events"):
+            gait = self._gait.step(fit, kinetics)
+        with self.times.timed("frame"):
+            self._kinetics_rows.extend(kinetics)
+            settled = fit.settled[-1].qpos if fit.settled else fit.now_qpos
+            xpos, xquat, sites = self._poses.world(fit.now_qpos, settled)
+            self._take_settled(fit, sites)
+            frame = LiveFrame(
+                seq=self._take_seq(),
+                t_ns=snapshot.t_ns,
+                now_qpos=fit.now_qpos.astype(np.float32),
+                body_xpos=xpos,
+                body_xquat=xquat,
+                kinematics=self._kinematics_rows.popleft() if self._kinematics_rows else None,
+                kinetics=self._kinetics_rows.popleft() if self._kinetics_rows else None,
+                events=gait.events,
+                strides=gait.strides,
+                no_event_reason=gait.reason,
+                cameras=camera_health(self.header, self._admission, self._aligner, fit, self._now_ns),
+                status=self._status(fit.code),
+                recorded_through_ns=self._recorded_through_ns,
+                body_sha256=self._sha256,
+            )
+        self._last_frame = frame
+        return frame
+
+    def _take_settled(self, fit: FitResult, last_sites: np.ndarray) -> None:
+        for place, pose in enumerate(fit.settled):
+            newest = place == len(fit.settled) - 1
+            sites = last_sites if newest else self._poses.world(pose.qpos, pose.qpos)[2]
+            self._kinematics_rows.append(self._poses.kinematics(pose, sites, self.body_known))
+
+    def _take_seq(self) -> int:
+        self._next_seq += 1
+        return self._next_seq - 1
+
+    def _status(self, code: FitCode) -> str:
+        status = STATUS[code]
+        if not self.body_known:
+            return f"{status}; initialising: the body is still unknown"
+        if self.header.mass_kg is None:
+            mass, sd = self.parameters.mass_kg, self.parameters.mass_sd_kg
+            return f"{status}; mass not given, estimated {mass:.0f} +- {sd:.0f} kg"
+        return status
+
+    # ------------------------------------------------------------------ the end
+
+    def _end(self) -> list[Message]:
+        """Close the open snapshot, then repeat the last frame with ``flush`` for every row that still lags."""
+        said: list[Message] = []
+        if (last := self._aligner.close()) is not None:
+            said.append(self._snapshot(last))
+        self._ended = True
+        if self._last_fit is None or self._last_frame is None:
+            return said
+        fit = self._last_fit
+        nothing = WindowState(
+            fit.window.seq[:0], fit.window.t_ns[:0], fit.window.qpos[:0], fit.window.qvel[:0]
+        )
+        rest = replace(fit, window=nothing, settled=self._fitter.flush())
+        kinetics = (*self._kinetics.step(rest), *self._kinetics.flush())
+        gait = self._gait.step(rest, kinetics)
+        self._kinetics_rows.extend(kinetics)
+        if rest.settled:
+            sites = self._poses.world(fit.now_qpos, rest.settled[-1].qpos)[2]
+            self._take_settled(rest, sites)
+        while self._kinematics_rows or self._kinetics_rows or gait.events or gait.strides:
+            said.append(self._flushed(self._last_frame, gait))
+            gait = replace(gait, events=(), strides=())
+        return said
+
+    def _flushed(self, last: LiveFrame, gait: GaitOutput) -> LiveFrame:
+        events: tuple[GaitEvent, ...] = gait.events
+        strides: tuple[Stride, ...] = gait.strides
+        return replace(
+            last,
+            seq=self._take_seq(),
+            kinematics=self._kinematics_rows.popleft() if self._kinematics_rows else None,
+            kinetics=self._kinetics_rows.popleft() if self._kinetics_rows else None,
+            events=events,
+            strides=strides,
+            recorded_through_ns=self._recorded_through_ns,
+            flush=True,
+        )
+
+    def _health(self) -> EngineHealth | None:
+        if self._health_due_ns is None:
+            self._health_due_ns = self._now_ns + HEALTH_EVERY_NS
+        if self._now_ns < self._health_due_ns:
+            return None
+        self._health_due_ns = self._now_ns + HEALTH_EVERY_NS
+        return self.health()
