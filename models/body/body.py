@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import jax.numpy as jnp
 import mujoco
@@ -11,6 +12,7 @@ from jaxtyping import Float
 
 from kincast.models.body.build import Variant, build_spec
 from kincast.models.body.coupling import Coupling, coupling_of
+from kincast.models.body.muscles import muscle_ids, neutral_lengths, scale_muscles, set_generic_muscles
 from kincast.models.body.parameters import BodyParameters
 from kincast.models.body.segments import SCALES
 from kincast.models.body.skeleton import skeleton_of
@@ -29,6 +31,11 @@ class Body:
     skeleton: Skeleton
     values: SkeletonValues
     coupling: Coupling
+
+    @property
+    def muscles(self) -> tuple[str, ...]:
+        """Names of the muscles (Rajagopal 2016), in the order of the model's actuators; empty without muscles."""
+        return tuple(self.mj_model.actuator(int(i)).name for i in muscle_ids(self.mj_model))
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -65,6 +72,11 @@ def site_offsets(parameters: BodyParameters, skeleton: Skeleton) -> Float[np.nda
     return np.array(offsets, float).reshape(-1, 3)
 
 
+@lru_cache(maxsize=1)
+def _generic_muscle_lengths() -> Float[np.ndarray, "muscle"]:
+    return neutral_lengths(build_spec(BodyParameters(), "muscle", "HALPE_26").compile())
+
+
 def build_body(
     parameters: BodyParameters, variant: Variant = "torque", keypoint_set: str = "HALPE_26"
 ) -> Body:
@@ -79,6 +91,9 @@ def build_body(
     """
     skeleton = skeleton_of(keypoint_set)
     model = build_spec(parameters, variant, keypoint_set).compile()
+    if variant == "muscle":
+        set_generic_muscles(model)
+        scale_muscles(model, _generic_muscle_lengths(), parameters)
     values = scaled_values(
         skeleton, jnp.asarray(log_scales(parameters)), jnp.asarray(site_offsets(parameters, skeleton))
     )

@@ -21,6 +21,10 @@ from kincast.models.body.segments import (
     SEGMENTS,
 )
 
+Real = float | int
+
+_SOLE_BELOW_ANKLE_M = 0.052  # talus origin to sole, generic foot
+
 
 def scale_row(segment: str) -> Float[np.ndarray, "8"]:
     """Which log scales add up for a segment: 1 for ``overall`` and for its own."""
@@ -32,13 +36,13 @@ def scale_row(segment: str) -> Float[np.ndarray, "8"]:
     return row
 
 
-def segment_scale(scales: Mapping[str, float], segment: str) -> float:
+def segment_scale(scales: Mapping[str, Real], segment: str) -> float:
     """Factor on the segment's lengths."""
     own = SEGMENTS[segment].scale
     return scales["overall"] * (scales[own] if own is not None else 1.0)
 
 
-def segment_lengths(scales: Mapping[str, float]) -> dict[str, float]:
+def segment_lengths(scales: Mapping[str, Real]) -> dict[str, float]:
     """Length (m) of every segment, origin to far end."""
     return {
         name: segment_scale(scales, name) * float(np.linalg.norm(segment.end))
@@ -46,7 +50,7 @@ def segment_lengths(scales: Mapping[str, float]) -> dict[str, float]:
     }
 
 
-def segment_lengths_sd(scales: Mapping[str, float], scales_sd: Mapping[str, float]) -> dict[str, float]:
+def segment_lengths_sd(scales: Mapping[str, Real], scales_sd: Mapping[str, Real]) -> dict[str, float]:
     """Standard deviation (m) of the lengths from those of the scales, taken as independent."""
     lengths = segment_lengths(scales)
     sd = {}
@@ -94,7 +98,7 @@ def _generic_masses() -> dict[str, _Mass]:
 
 
 def segment_masses(
-    scales: Mapping[str, float], mass_kg: float, mass_factors: Mapping[str, float]
+    scales: Mapping[str, Real], mass_kg: float, mass_factors: Mapping[str, Real]
 ) -> dict[str, tuple[float, Float[np.ndarray, "3"], Float[np.ndarray, "3 3"]]]:
     """Mass (kg), centre of mass (m, segment axes) and inertia about it (kg m^2) of every segment of a person."""
     generic = _generic_masses()
@@ -109,3 +113,14 @@ def segment_masses(
         mass = shares[name] * to_kg
         result[name] = (mass, s * m.centre, m.inertia / m.mass * mass * s * s)
     return result
+
+
+def stature(scales: Mapping[str, Real]) -> float:
+    """Height (m) from sole to vertex in the neutral pose, mean of both legs."""
+    legs = 0.0
+    for side in ("r", "l"):
+        shank_foot = segment_scale(scales, f"tibia_{side}") * (_SOLE_BELOW_ANKLE_M + 0.4)
+        legs += 0.5 * (shank_foot + segment_scale(scales, f"femur_{side}") * 0.404425)
+    pelvis = segment_scale(scales, "pelvis") * (0.07849 + JOINT_CENTRES["torso"][1])
+    trunk = segment_scale(scales, "torso") * JOINT_CENTRES["head"][1]
+    return legs + pelvis + trunk + segment_scale(scales, "head") * SEGMENTS["head"].end[1]
