@@ -43,6 +43,6 @@ class Snapshot:
     t_ns: int
     camera_t_ns: Int64[np.ndarray, "camera"]
     present: Bool[np.ndarray, "camera"]
-    people: tuple[Float32[np.ndarray, "people keypoint 3"], ...]
+    people: tuple[Float32[np.ndarray, "_ keypoint 3"], ...]
     markers: Float32[np.ndarray, "marker 4"] | None = None
     late: tuple[LateView, ...] = ()
