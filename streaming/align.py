@@ -38,25 +38,49 @@ HISTORY = 32
 
 @dataclass
 class Rhythm:
-    """When one camera's pictures come. ``missed``: closed snapshots that lack it though it was due; ``late``: pictures."""
+    """When one camera's pictures come. ``missed``: pictures that should have come and did not; ``late``: too late for their snapshot."""
 
     last_t_ns: int | None = None
     last_receive_ns: int = 0
     intervals_ns: deque[int] = field(default_factory=lambda: deque(maxlen=9))
+    delays_ns: deque[int] = field(default_factory=lambda: deque(maxlen=9))
     period_ns: int = DEFAULT_PERIOD_NS
     missed: int = 0
     late: int = 0
+    _missed_in_silence: int = 0
 
     def heard(self, t_ns: int, receive_ns: int) -> None:
+        """A picture came."""
         if self.last_t_ns is not None:
-            self.intervals_ns.append(t_ns - self.last_t_ns)
-            median_ns = sorted(self.intervals_ns)[len(self.intervals_ns) // 2]
-            self.period_ns = min(max(median_ns, MIN_PERIOD_NS), MAX_PERIOD_NS)
+            gap_ns = t_ns - self.last_t_ns
+            if self.intervals_ns:  # before, the period is a guess
+                self.missed += max(0, round(gap_ns / self.period_ns) - 1 - self._missed_in_silence)
+            self.intervals_ns.append(gap_ns)
+            self.period_ns = min(max(_median(self.intervals_ns), MIN_PERIOD_NS), MAX_PERIOD_NS)
+        self._missed_in_silence = 0
+        self.delays_ns.append(receive_ns - t_ns)
         self.last_t_ns = t_ns
         self.last_receive_ns = receive_ns
 
+    def silence(self, t_ns: int) -> None:
+        """A snapshot at ``t_ns`` closed without this camera."""
+        if self.last_t_ns is None or t_ns - self.last_t_ns > self.period_ns * 3 // 2:
+            self.missed += 1
+            self._missed_in_silence += 1
+
     def silent(self, receive_ns: int) -> bool:
+        """Nothing for several periods."""
         return receive_ns - self.last_receive_ns > SILENT_PERIODS * self.period_ns
+
+    def earliest_next_ns(self) -> int:
+        """Receive stamp before which the next picture is not to be expected; one late picture does not move it."""
+        assert self.last_t_ns is not None
+        slack_ns = min(ARRIVAL_JITTER_NS, self.period_ns // 4)
+        return self.last_t_ns + self.period_ns + _median(self.delays_ns) - slack_ns
+
+
+def _median(values: deque[int]) -> int:
+    return sorted(values)[len(values) // 2]
 
 
 @dataclass
@@ -181,10 +205,8 @@ class Aligner:
             if rhythm.last_t_ns is None:
                 if starting:
                     return True
-            elif not rhythm.silent(snapshot.receive_ns):
-                slack_ns = min(ARRIVAL_JITTER_NS, rhythm.period_ns // 4)
-                if rhythm.last_receive_ns + rhythm.period_ns - slack_ns < due_ns:
-                    return True
+            elif not rhythm.silent(snapshot.receive_ns) and rhythm.earliest_next_ns() < due_ns:
+                return True
         return False
 
     def _finish(self, snapshot: _Open) -> Snapshot:
@@ -201,8 +223,7 @@ class Aligner:
             camera_t_ns[camera], present[camera], people[camera] = picture_t_ns, True, seen
         for camera, rhythm in enumerate(self.rhythms):
             if camera not in snapshot.pictures:
-                last = rhythm.last_t_ns
-                rhythm.missed += last is None or t_ns - last > rhythm.period_ns * 3 // 2
+                rhythm.silence(t_ns)
         self._closed.append(_Closed(snapshot.seq, snapshot.first_t_ns, t_ns, set(snapshot.pictures)))
         self._next_seq += 1
         self._open = None

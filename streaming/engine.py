@@ -360,7 +360,7 @@ class Engine:
             fit.window.seq[:0], fit.window.t_ns[:0], fit.window.qpos[:0], fit.window.qvel[:0]
         )
         rest = replace(fit, window=nothing, settled=self._fitter.flush())
-        kinetics = (*self._kinetics.step(rest), *self._kinetics.flush())
+        kinetics = self._kinetics.flush(rest.settled)
         gait = self._gait.step(rest, kinetics)
         self._kinetics_rows.extend(kinetics)
         if rest.settled:
