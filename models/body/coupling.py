@@ -31,6 +31,7 @@ class Coupling:
     driver: Int[np.ndarray, "coupled"]  # index into the 34 joint coordinates
     coefficients: Float[np.ndarray, "coupled 5"]  # of 1, c, .., c^4
     range: Float[np.ndarray, "2"]
+    equality: Int[np.ndarray, "coupled"]  # of the MuJoCo model
 
     def _evaluate(self, q: Array) -> tuple[Array, Array, Array]:
         xp = q.__array_namespace__()
@@ -75,6 +76,19 @@ class Coupling:
             rate * qfrc[self.coupled_dof]
         )
 
+    def hold_outside_range(self, model: mujoco.MjModel, q: Float[np.ndarray, "41"]) -> None:
+        """Let a model's equalities follow the linear continuation while a knee is beyond its polynomial's range.
+
+        MuJoCo's joint equality knows one polynomial: inside the range it is the published one, outside its
+        tangent. To be called before a physics step; two degrees of tibial rotation are at stake at the limits.
+        """
+        knee = q[7:][self.driver]
+        value, rate, _ = self._evaluate(q)
+        outside = (knee < self.range[0]) | (knee > self.range[1])
+        tangent = np.zeros_like(self.coefficients)
+        tangent[:, 0], tangent[:, 1] = value - rate * knee, rate
+        model.eq_data[self.equality, :5] = np.where(outside[:, None], tangent, self.coefficients)
+
     def velocity_map(self, q: Float[np.ndarray, "41"]) -> Float[np.ndarray, "nv 40"]:
         """``E(q)``: ``full_qvel = E v``."""
         _, rate, _ = self._evaluate(q)
@@ -111,4 +125,5 @@ def coupling_of(model: mujoco.MjModel) -> Coupling:
         driver=np.array(driver),
         coefficients=model.eq_data[equalities, :5].copy(),
         range=np.array(KNEE_POLYNOMIAL_RANGE),
+        equality=np.array(equalities),
     )

@@ -20,6 +20,8 @@ _FINGERS = {
     "pinky_finger": ((0.073, 0.105, 0.124, 0.142), -0.035),
 }
 
+_FACE_FORWARD_M = 0.04  # of the points below, in the head's axes
+
 
 def _face() -> dict[str, Vector]:
     points: list[Vector] = []
@@ -51,7 +53,7 @@ def _face() -> dict[str, Vector]:
             angle = math.pi - 2 * math.pi * i / count
             z = -width * math.cos(angle)
             points.append((0.120 - 0.4 * abs(z), 0.073 + height * math.sin(angle), z))
-    return {f"face-{i}": p for i, p in enumerate(points)}
+    return {f"face-{i}": (x + _FACE_FORWARD_M, y, z) for i, (x, y, z) in enumerate(points)}
 
 
 FACE_LANDMARKS: dict[str, Vector] = _face()
