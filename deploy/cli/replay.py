@@ -1,0 +1,124 @@
+"""``kincast replay``: the live path over a recording, into a results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from kincast.models.errors import UserMistakeError
+
+if TYPE_CHECKING:
+    from kincast.models.body import BodyParameters
+    from kincast.streaming.messages import KeypointFrame
+
+
+class ReplayOptionError(UserMistakeError):
+    """Options of replay that contradict each other or name what does not exist."""
+
+
+def read_body(path: Path | None) -> BodyParameters | None:
+    """The body file, or None where none is named.
+
+    Raises:
+        ReplayOptionError: the file cannot be read; BodyParametersError: it is not a body.
+    """
+    if path is None:
+        return None
+    from kincast.models.body import BodyParameters
+
+    try:
+        return BodyParameters.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReplayOptionError(f"--body {path}: cannot be read ({error})") from None
+
+
+def recorded_pictures(path: Path) -> Iterator[KeypointFrame]:
+    """The keypoints that came in, as recorded."""
+    from kincast.streaming import wire
+    from kincast.streaming.messages import KeypointFrame
+    from kincast.streaming.recording import read_recording
+
+    for recorded in read_recording(path).frames():
+        if recorded.is_input:
+            try:
+                message = recorded.message()
+            except wire.WireError:
+                continue
+            if isinstance(message, KeypointFrame):
+                yield message
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Run the live path over a recording: same bytes in, same results out."""
+
+    recording: Positional[Path]
+    """The recording (.mcap), finished or cut off."""
+    output: Annotated[Path, arg(aliases=["-o"])]
+    """Folder for the results."""
+    speed: Literal["max", "1"] = "max"
+    """As fast as it goes, or at the pace of the recording."""
+    body: Path | None = None
+    """Body of the person (body.json); without it the body is estimated from the first seconds."""
+    kinetics: Literal["twin", "optimisation"] = "optimisation"
+    """Which kinetics feed the results. Only optimisation exists in this version."""
+    muscles: bool = False
+    """Muscle activations too (the default)."""
+    torques: bool = False
+    """Joint torques alone, no muscles."""
+
+    def run(self) -> int:
+        import hashlib
+
+        from kincast.streaming.engine import EngineConfig
+        from kincast.streaming.messages import LiveFrame
+        from kincast.streaming.replay import Replay as Run
+        from kincast.streaming.results.collect import Collector
+        from kincast.streaming.results.session import RunFacts
+        from kincast.streaming.results.writer import write_results
+
+        if self.muscles and self.torques:
+            raise ReplayOptionError("--muscles and --torques exclude each other: choose one")
+        if self.kinetics == "twin":
+            raise ReplayOptionError(
+                "--kinetics twin: no learned twin ships with this version; choose: optimisation"
+            )
+        run = Run(
+            self.recording,
+            read_body(self.body),
+            EngineConfig(muscles=not self.torques),
+            speed=None if self.speed == "max" else 1.0,
+        )
+        collector = Collector(run.engine.body.sites, run.engine.muscle_names)
+        for said in run:
+            if isinstance(said.message, LiveFrame):
+                collector.add(said.message)
+        results = collector.results()
+        facts = RunFacts(
+            header=run.header,
+            body=run.body,
+            cameras=run.header.cameras,
+            kinetics=self.kinetics,
+            input_sha256=hashlib.sha256(self.recording.read_bytes()).hexdigest(),
+            lost_messages=run.lost.messages,
+            lost_seconds=run.lost.seconds,
+            stages_ms=run.times.whole(),
+            config={"speed": self.speed, "muscles": not self.torques, "body": str(self.body or "")},
+        )
+        write_results(self.output, results, facts, recorded_pictures(self.recording))
+        valid = results.kinematics_valid.mean() if len(results.t_ns) else 0.0
+        print(
+            f"{self.output}: {len(results.t_ns)} rows, {valid:.0%} with valid kinematics,"
+            f" {len(results.events)} gait events, {len(results.strides)} strides"
+        )
+        for failure in run.body_failures:
+            print(f"  body: {failure}")
+        for reason, count in run.refused.items():
+            print(f"  refused: {count} x {reason}")
+        if run.lost.messages or run.lost.seconds:
+            print(f"  lost: {run.lost.messages} messages, {run.lost.seconds:g} s")
+        return 0

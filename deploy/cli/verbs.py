@@ -1,0 +1,42 @@
+"""The verbs and their order in the help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol
+
+import tyro
+
+from kincast.deploy.cli.body import Body
+from kincast.deploy.cli.import_ import Import
+from kincast.deploy.cli.replay import Replay
+
+
+class Command(Protocol):
+    """A parsed verb."""
+
+    def run(self) -> int:
+        """Do it; the exit code."""
+        ...
+
+
+VERBS: dict[str, type] = {
+    "import": Import,
+    "body": Body,
+    "replay": Replay,
+}
+
+
+def parse(arguments: Sequence[str]) -> Command:
+    """The verb that the arguments name, with its options; prints help and exits where they name none."""
+    verbs: Any = None
+    for name, command in VERBS.items():
+        option = Annotated[command, tyro.conf.subcommand(name, prefix_name=False)]
+        verbs = option if verbs is None else verbs | option  # type: ignore[operator]
+    return tyro.cli(
+        tyro.conf.OmitSubcommandPrefixes[tyro.conf.FlagCreatePairsOff[verbs]],
+        prog="kincast",
+        description="Live biomechanics from calibrated cameras. Research software, not a medical device.",
+        args=list(arguments),
+        use_underscores=False,
+    )
