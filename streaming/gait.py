@@ -59,8 +59,9 @@ class GaitStream:
         self._landmarks = GaitLandmarks(body)
 
     def step(self, fit: FitResult, kinetics: tuple[Kinetics, ...] = ()) -> GaitOutput:
-        """One snapshot."""
-        del kinetics
+        """One snapshot, and the kinetics rows that came with it (none at first; they lag)."""
+        for k in kinetics:
+            self._detector.load(k.t_ns, float(k.right.force[2]), float(k.left.force[2]), k.valid)
         last_settled = fit.settled[-1].t_ns if fit.settled else None
         settled = self._landmarks.samples(
             [p.t_ns for p in fit.settled], np.array([p.qpos for p in fit.settled]).reshape(-1, 41)

@@ -7,7 +7,8 @@ the foot's resting point starts or stops to move (foot velocity algorithm, O'Con
 right after the heel has landed. Delays are medians over plate events of 14 people (children and adults, overground
 and treadmill, ordinary walking; printed by tests/bench/gait_accuracy.py --clocks), spreads those between people.
 Walking backwards is close to forward walking with time reversed (Winter et al. 1989, J Motor Behavior 21, 291),
-so strike and off, and the sign of every delay, are then exchanged.
+so strike and off, and the sign of every delay, are then exchanged. Delays are those of a swing of 0.4 s and
+stretch with the person's own: slow legs approach and leave the ground slowly too.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ MIN_PITCH_RATE_M_S = 0.3
 """A weaker extreme of the pitch rate says nothing about contact."""
 AGREE_S = 0.04
 """Clocks further from the median than this are left out."""
+TYPICAL_SWING_S = 0.4
+STRETCH = (0.7, 2.5)
+
+
+Read = Callable[[FootSignals, int, float, tuple[float, float]], float | None]
 
 
 @dataclass(frozen=True)
@@ -34,16 +40,20 @@ class Clock:
     delay_s: float
     spread_s: float
     window_s: tuple[float, float]
-    read: Callable[[FootSignals, int, float], float | None]
+    read: Read
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Instant of an event and its standard deviation, seconds on the track's axis; how many clocks agreed."""
+    """Instant of an event and its standard deviation, seconds on the track's axis; how many clocks agreed.
+
+    ``person_sd_s``: the part of the deviation that stands for differences between people.
+    """
 
     t_s: float
     sd_s: float
     clocks: int
+    person_sd_s: float = 0.0
 
 
 def _crossing(
@@ -84,12 +94,10 @@ def _peak(
     return float(t[k] + np.clip(shift, t[k - 1] - t[k], t[k + 1] - t[k]))
 
 
-def _rest(
-    fraction: float, rising: bool, window_s: tuple[float, float]
-) -> Callable[[FootSignals, int, float], float | None]:
+def _rest(fraction: float, rising: bool) -> Read:
     """The slowest point of the foot passes a fraction of walking speed."""
 
-    def read(s: FootSignals, point: int, near_s: float) -> float | None:
+    def read(s: FootSignals, point: int, near_s: float, window_s: tuple[float, float]) -> float | None:
         del point
         threshold = np.maximum(fraction * s.walking_speed, 0.2)
         return _crossing(s.t_s, s.slowest - threshold, near_s, window_s, rising)
@@ -97,59 +105,52 @@ def _rest(
     return read
 
 
-def _ahead(rising: bool, window_s: tuple[float, float]) -> Callable[[FootSignals, int, float], float | None]:
+def _ahead(rising: bool) -> Read:
     """The contact point starts (rising) or stops to gain on the pelvis."""
 
-    def read(s: FootSignals, point: int, near_s: float) -> float | None:
+    def read(s: FootSignals, point: int, near_s: float, window_s: tuple[float, float]) -> float | None:
         return _crossing(s.t_s, s.ahead_rate[:, point], near_s, window_s, rising)
 
     return read
 
 
-def _pitch(sign: float, window_s: tuple[float, float]) -> Callable[[FootSignals, int, float], float | None]:
+def _pitch(sign: float) -> Read:
     """Extreme of the pitch rate."""
 
-    def read(s: FootSignals, point: int, near_s: float) -> float | None:
+    def read(s: FootSignals, point: int, near_s: float, window_s: tuple[float, float]) -> float | None:
         del point
         return _peak(s.t_s, sign * s.pitch_rate, near_s, window_s)
 
     return read
 
 
-def _clock(
-    delay_s: float,
-    spread_s: float,
-    window_s: tuple[float, float],
-    make: Callable[[tuple[float, float]], Callable],
-) -> Clock:
-    return Clock(delay_s, spread_s, window_s, make(window_s))
-
-
 FORWARD: dict[str, tuple[Clock, ...]] = {
     STRIKE: (
-        _clock(-0.008, 0.009, (-0.06, 0.06), lambda w: _rest(0.4, False, w)),
-        _clock(-0.045, 0.010, (-0.12, 0.04), lambda w: _ahead(False, w)),
-        _clock(0.008, 0.012, (-0.05, 0.08), lambda w: _pitch(-1.0, w)),
+        Clock(-0.001, 0.010, (-0.06, 0.06), _rest(0.4, False)),
+        Clock(-0.038, 0.011, (-0.12, 0.04), _ahead(False)),
+        Clock(0.015, 0.012, (-0.05, 0.08), _pitch(-1.0)),
     ),
     OFF: (
-        _clock(-0.020, 0.015, (-0.06, 0.06), lambda w: _rest(0.5, True, w)),
-        _clock(0.008, 0.011, (-0.06, 0.10), lambda w: _ahead(True, w)),
-        _clock(-0.049, 0.010, (-0.12, 0.03), lambda w: _pitch(1.0, w)),
+        Clock(-0.017, 0.015, (-0.06, 0.06), _rest(0.5, True)),
+        Clock(0.011, 0.011, (-0.06, 0.10), _ahead(True)),
+        Clock(-0.046, 0.010, (-0.12, 0.03), _pitch(1.0)),
     ),
 }
 BACKWARD: dict[str, tuple[Clock, ...]] = {
     STRIKE: (
-        _clock(0.020, 0.018, (-0.06, 0.06), lambda w: _rest(0.5, False, w)),
-        _clock(-0.008, 0.018, (-0.10, 0.06), lambda w: _ahead(False, w)),
+        Clock(0.020, 0.018, (-0.06, 0.06), _rest(0.5, False)),
+        Clock(-0.008, 0.018, (-0.10, 0.06), _ahead(False)),
     ),
     OFF: (
-        _clock(0.008, 0.018, (-0.06, 0.06), lambda w: _rest(0.4, True, w)),
-        _clock(0.045, 0.018, (-0.04, 0.12), lambda w: _ahead(True, w)),
+        Clock(0.008, 0.018, (-0.06, 0.06), _rest(0.4, True)),
+        Clock(0.045, 0.018, (-0.04, 0.12), _ahead(True)),
     ),
 }
 
 
-def read_clocks(signals: FootSignals, event: str, point: int, coarse_s: float, noise_m_s: float) -> Reading:
+def read_clocks(
+    signals: FootSignals, event: str, point: int, coarse_s: float, noise_m_s: float, swing_s: float
+) -> Reading:
     """Time of an event near ``coarse_s``, where the resting point passed its threshold.
 
     Args:
@@ -158,19 +159,22 @@ def read_clocks(signals: FootSignals, event: str, point: int, coarse_s: float, n
         point: index of the point that touched first or left last.
         coarse_s: instant of the threshold crossing.
         noise_m_s: standard deviation of a resting point's velocity, turned into time by the speed's slope.
+        swing_s: duration of the person's swing, the scale of all delays.
     """
     near = int(np.clip(np.searchsorted(signals.t_s, coarse_s), 0, len(signals.t_s) - 1))
     table = BACKWARD if signals.backwards[near] else FORWARD
+    stretch = float(np.clip(swing_s / TYPICAL_SWING_S, *STRETCH))
     times, spreads = [], []
     for clock in table[event]:
-        reading = clock.read(signals, point, coarse_s)
+        window = (clock.window_s[0] * stretch, clock.window_s[1] * stretch)
+        reading = clock.read(signals, point, coarse_s, window)
         if reading is not None:
-            times.append(reading - clock.delay_s)
-            spreads.append(clock.spread_s)
+            times.append(reading - clock.delay_s * stretch)
+            spreads.append(clock.spread_s * stretch)
     if not times:
         return Reading(coarse_s, 0.04, 0)
     t, spread = np.array(times), np.array(spreads)
-    keep = np.abs(t - np.median(t)) < AGREE_S
+    keep = np.abs(t - np.median(t)) < AGREE_S * stretch
     if not keep.any():  # two clocks that contradict each other: the disagreement goes into the deviation
         keep[:] = True
     weight = keep / spread**2
@@ -180,7 +184,7 @@ def read_clocks(signals: FootSignals, event: str, point: int, coarse_s: float, n
     slope = _slope(signals, near)
     # people differ from the median alike in all clocks (correlation 0.6-0.9), so averaging gains little there
     sd = float(np.sqrt(spread[keep].min() ** 2 + disagreement**2 + (noise_m_s / slope) ** 2))
-    return Reading(mean, min(sd, 0.1), int(keep.sum()))
+    return Reading(mean, min(sd, 0.1), int(keep.sum()), float(spread[keep].min()))
 
 
 def _slope(s: FootSignals, near: int) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float64
 
-from kincast.models.gait.clocks import OFF, STRIKE, Reading, read_clocks
+from kincast.models.gait.clocks import OFF, STRIKE, TYPICAL_SWING_S, Reading, read_clocks
 from kincast.models.gait.signals import FootSignals
 
 
@@ -60,6 +60,7 @@ class FootContact:
     floor_m: Float64[np.ndarray, "3"] = field(default_factory=lambda: np.full(3, np.nan))
     noise_m_s: float = 0.05
     peak_m_s: float = 0.0
+    swing_s: float = TYPICAL_SWING_S
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _look_for_off(
     if lasted < config.confirm_off_s or travel < config.min_travel_m * leg_m / 0.9:
         return state, None
     coarse = _crossing_time(s, threshold, first)
-    reading = read_clocks(s, OFF, point, coarse, state.noise_m_s)
+    reading = read_clocks(s, OFF, point, coarse, state.noise_m_s, state.swing_s)
     peak = float(s.slowest[first:].max())
     state = replace(
         state, phase=Phase.SWING, since_s=reading.t_s, looked_until_s=float(s.t_s[-1]), peak_m_s=peak
@@ -176,12 +177,15 @@ def _look_for_strike(
         return state, None
     coarse = _crossing_time(s, threshold, first)
     point = int(np.argmin(s.speed[first]))
-    reading = read_clocks(s, STRIKE, point, coarse, state.noise_m_s)
+    swing = coarse - state.since_s
+    swing = state.swing_s + 0.5 * (min(swing, 2.5 * TYPICAL_SWING_S) - state.swing_s)
+    reading = read_clocks(s, STRIKE, point, coarse, state.noise_m_s, swing)
     state = replace(
         state,
         phase=Phase.STANCE,
         since_s=reading.t_s,
         looked_until_s=float(s.t_s[-1]),
+        swing_s=swing,
         floor_m=state.floor_m if low else np.full(3, np.nan),
     )
     return state, Detection(STRIKE, reading, point)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from kincast.models.gait.activity import Activity, ActivityConfig, classify, is_sitting, no_event_reason
 from kincast.models.gait.clocks import OFF, STRIKE
 from kincast.models.gait.contact import ContactConfig, Detection, FootContact, Phase, advance
+from kincast.models.gait.force_clock import ForceClock
 from kincast.models.gait.ground import STILL_GROUND, estimate_ground_velocity
 from kincast.models.gait.heading import mean_velocity
 from kincast.models.gait.signals import REFERENCE_S, foot_signals
@@ -18,6 +19,9 @@ from kincast.models.gait.track import SIDES, GaitSample, GaitTrack
 LOOK_BACK_S = 0.6
 GROUND_WINDOW_S = 3.0
 GROUND_EVERY = 8
+STEADY_S = 2.0
+LEAST_GROUND_S = 0.35
+"""Whether the ground moves is asked first when this much was seen; before, nothing is known of contact."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,12 @@ class GaitDetector:
         self.config = config or GaitConfig()
         self.track = GaitTrack()
         self.ground = STILL_GROUND
+        self.force_clock = ForceClock()
         self._contact = [FootContact(), FootContact()]
         self._history = [_SideHistory(), _SideHistory()]
         self._sitting = False
         self._last_event_s = -np.inf
-        self._paused_until_s = -np.inf
+        self._ground_known = False
         self._steps = 0
 
     @property
@@ -110,14 +115,14 @@ class GaitDetector:
         self.track.update(settled, tail)
         if self.track.n < 3:
             return GaitStep((), (), Activity.MOVING, no_event_reason(Activity.MOVING))
-        if self._steps % GROUND_EVERY == 0:
+        if not self._ground_known or self._steps % GROUND_EVERY == 0:
             self._estimate_ground()
         self._steps += 1
         now_s = float(self.track.t_s[-1])
         start = int(np.searchsorted(self.track.t_s, now_s - LOOK_BACK_S))
         recent = int(np.searchsorted(self.track.t_s, now_s - self.config.activity.recent_s))
         self._sitting = is_sitting(self._sitting, self.track.leg_extension[recent:], self.config.activity)
-        found = self._look(start, hidden)
+        found = self._look(start, hidden) if self._ground_known else []
         strides = tuple(
             s for side, d in found if d.event == STRIKE and (s := self._close_stride(side)) is not None
         )
@@ -130,8 +135,14 @@ class GaitDetector:
         sides = tuple(name for name, h in zip(SIDES, hidden, strict=True) if h)
         return GaitStep(events, strides, activity, no_event_reason(activity, sides))
 
+    def load(self, t_ns: int, right_n: float, left_n: float, valid: bool) -> None:
+        """Vertical foot forces of the kinetics at ``t_ns``: they set the clocks for the steps that follow."""
+        if self.track.n:
+            self.force_clock.load((t_ns - self.track.origin_ns) * 1e-9, right_n, left_n, valid)
+
     def _forget(self) -> None:
         self.track.clear()
+        self.force_clock.forget()
         self._contact = [FootContact(floor_m=c.floor_m, noise_m_s=c.noise_m_s) for c in self._contact]
         self._history = [_SideHistory(), _SideHistory()]
         self._last_event_s = -np.inf
@@ -139,8 +150,9 @@ class GaitDetector:
     def _estimate_ground(self) -> None:
         t = self.track.t_s
         first = int(np.searchsorted(t, t[-1] - GROUND_WINDOW_S))
-        if t[-1] - t[first] < 0.3:
+        if t[-1] - t[first] < LEAST_GROUND_S:
             return
+        self._ground_known = True
         self.ground = estimate_ground_velocity(self.track.feet_velocity[first:], self.config.belt_speed_m_s)
 
     def _look(self, start: int, hidden: tuple[bool, bool]) -> list[tuple[int, Detection]]:
@@ -160,6 +172,10 @@ class GaitDetector:
             self._contact[side] = state
             if detection is None:
                 continue
+            if self._steady(side, detection.reading.t_s):
+                self.force_clock.expect(side, detection.event, detection.reading.t_s)
+            reading = self.force_clock.correct(side, detection.event, detection.reading)
+            detection = replace(detection, reading=reading)
             history = self._history[side]
             instant = Instant(detection.reading.t_s, detection.reading.sd_s)
             (history.strikes if detection.event == STRIKE else history.offs).append(instant)
@@ -170,6 +186,11 @@ class GaitDetector:
             self._last_event_s = max(self._last_event_s, instant.t_s)
             found.append((side, detection))
         return found
+
+    def _steady(self, side: int, t_s: float) -> bool:
+        """Walking on: both feet struck within the last strides. First, last and odd steps teach no delay."""
+        own, other = self._history[side].strikes, self._history[1 - side].strikes
+        return bool(own and other) and t_s - own[-1].t_s < STEADY_S and t_s - other[-1].t_s < STEADY_S
 
     def _close_stride(self, side: int) -> StrideResult | None:
         own, other = self._history[side], self._history[1 - side]

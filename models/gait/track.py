@@ -123,7 +123,7 @@ class GaitTrack:
             return
         recent = self._times_ns[max(0, n - 12) : n]
         interval_s = float(np.median(np.diff(recent))) * 1e-9 if len(recent) > 1 else SMOOTHING_HALF_WIDTH_S
-        half_width = int(np.clip(round(SMOOTHING_HALF_WIDTH_S / max(interval_s, 1e-3)), 2, 8))
+        half_width = int(np.clip(round(SMOOTHING_HALF_WIDTH_S / max(interval_s, 1e-3)), 1, 8))
         context = max(0, changed - 3 * half_width)
         start = max(0, changed - 2 * half_width)
         t = (self._times_ns[context:n] - self._times_ns[context]) * 1e-9
