@@ -54,14 +54,8 @@ def _kinetics_sections(kinetics: Kinetics) -> list[np.ndarray]:
 
 
 def _camera_row(camera: CameraHealth) -> tuple[float, ...]:
-    return (
-        float(camera.present),
-        camera.median_px,
-        camera.inlier_share,
-        camera.frames,
-        camera.missed,
-        camera.dropped,
-    )
+    counts = (camera.frames, camera.missed, camera.dropped)
+    return tuple(map(float, (camera.present, camera.median_px, camera.inlier_share, *counts)))
 
 
 def _flags(frame: LiveFrame) -> int:

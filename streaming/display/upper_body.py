@@ -17,9 +17,10 @@ from kincast.streaming.display.scene import Mesh
 
 _AROUND = 14
 Points = Float[np.ndarray, "point 3"]
+Vector = tuple[float, float, float] | Float[np.ndarray, "3"]
 
 
-def _curve(points: Sequence[Sequence[float]], per_span: int = 6) -> Points:
+def _curve(points: Sequence[Vector], per_span: int = 6) -> Points:
     """Catmull-Rom curve through the points."""
     p = np.asarray(points, float)
     p = np.vstack([2 * p[0] - p[1], p, 2 * p[-1] - p[-2]])
@@ -69,7 +70,7 @@ def _grid_triangles(rings: int, around: int) -> np.ndarray:
     return np.concatenate([lower, upper])
 
 
-def _oval(body: int, centre: Sequence[float], half_axes: Sequence[float], scale: float) -> Mesh:
+def _oval(body: int, centre: Vector, half_axes: Vector, scale: float) -> Mesh:
     """Ellipsoid."""
     rings, around = 18, 28
     polar = np.linspace(1e-3, np.pi - 1e-3, rings)
@@ -102,7 +103,7 @@ def _torso(body: int, scale: float) -> list[Mesh]:
     neck = np.asarray(joint_centre("head"))
     shoulder = np.asarray(joint_centre("humerus_r"))
     # lordosis, kyphosis: from the lumbosacral joint (the torso's origin) to the joint of the neck
-    line = _curve([(0, 0, 0), (-0.012, 0.09, 0), (-0.05, 0.2, 0), (-0.085, 0.31, 0), tuple(neck)], 4)
+    line = _curve([(0.0, 0.0, 0.0), (-0.012, 0.09, 0.0), (-0.05, 0.2, 0.0), (-0.085, 0.31, 0.0), neck], 4)
     meshes = []
     for k, centre in enumerate(line[:-1]):
         middle = 0.5 * (centre + line[k + 1])
@@ -111,7 +112,7 @@ def _torso(body: int, scale: float) -> list[Mesh]:
         meshes.append(
             _tube(body, np.array([middle, middle + np.array([-0.03, -0.012, 0.0])]), (0.006, 0.004), scale)
         )
-    sternum = _curve([(0.068, 0.345, 0), (0.088, 0.28, 0), (0.092, 0.20, 0)], 5)
+    sternum = _curve([(0.068, 0.345, 0.0), (0.088, 0.28, 0.0), (0.092, 0.20, 0.0)], 5)
     meshes.append(_tube(body, sternum, (0.018, 0.015, 0.010), scale, flat=1.0))
     for k in range(10):
         meshes += _rib_pair(body, k, scale)
@@ -182,16 +183,16 @@ def _arm(bodies: tuple[str, ...], side: str, scale: float) -> list[Mesh]:
     wrist = np.asarray(joint_centre(f"hand_{side}"))
     hand_end = np.asarray(SEGMENTS[f"hand_{side}"].end)
     across = np.array([0.0, 0.0, sign])
-    humerus = _curve([(0, 0, 0), 0.5 * elbow + (0.004, 0, 0), elbow], 8)
+    humerus = _curve([(0.0, 0.0, 0.0), 0.5 * elbow + (0.004, 0.0, 0.0), elbow], 8)
     ulna = _curve(
         [
-            (-0.012, 0.012, 0),
+            (-0.012, 0.012, 0.0),
             0.5 * (radius_head + wrist) - 0.014 * across,
             radius_head + wrist - 0.026 * across,
         ],
         8,
     )
-    radius = _curve([(0, 0, 0), 0.5 * wrist + 0.01 * across, wrist], 8)
+    radius = _curve([(0.0, 0.0, 0.0), 0.5 * wrist + 0.01 * across, wrist], 8)
     meshes = [
         _tube(at("humerus"), humerus, (0.024, 0.0125, 0.0115, 0.0115, 0.021), scale),
         _tube(at("ulna"), ulna, (0.016, 0.0095, 0.0085, 0.008), scale),

@@ -7,9 +7,9 @@ export const INVALID_COLOUR = "#66717e";
 export const GRID_COLOUR = "#202a35";
 export const TEXT_COLOUR = "#9aa8b7";
 
-const REST: readonly [number, number, number] = [0.16, 0.33, 0.78];
-const HALF: readonly [number, number, number] = [0.62, 0.28, 0.66];
-const FULL: readonly [number, number, number] = [1.0, 0.18, 0.1];
+const REST: readonly [number, number, number] = [0.27, 0.5, 0.95];
+const HALF: readonly [number, number, number] = [0.72, 0.34, 0.78];
+const FULL: readonly [number, number, number] = [1.0, 0.22, 0.12];
 
 /** Activation 0..1 as blue -> violet -> red, written to ``out`` (sRGB) at ``offset``. */
 export function activationColour(activation: number, out: Float32Array, offset: number): void {

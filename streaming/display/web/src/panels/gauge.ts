@@ -2,9 +2,9 @@ import { el } from "../dom";
 import type { Target } from "../protocol";
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 220;
+const WIDTH = 270;
 const HEIGHT = 1000;
-const BAR = { x: 70, width: 110, top: 40, bottom: 960 };
+const BAR = { x: 130, width: 110, top: 40, bottom: 960 };
 const SHOWN = 6;
 /** Degrees shown below and above the band, in widths of the band. */
 const MARGIN = 1.2;

@@ -109,7 +109,7 @@ export class Trace {
       series.push(edge, { ...edge });
       series.push({ stroke: curve.colour, width: 2, dash: curve.dash, points: { show: false } });
       series.push({ stroke: INVALID_COLOUR, width: 1.5, dash: curve.dash, points: { show: false } });
-      bands.push({ series: [first, first + 1], fill: `${curve.colour}33` });
+      bands.push({ series: [first, first + 1], fill: `${curve.colour}55` });
     }
     const axis = { stroke: TEXT_COLOUR, font: FONT, grid: { stroke: GRID_COLOUR, width: 1 }, ticks: { show: false } };
     this.plot = new uPlot(

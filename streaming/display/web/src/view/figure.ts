@@ -49,6 +49,7 @@ export class Figure {
     if (person.muscles) this.stage.world.add(person.muscles.mesh);
     if (person.forces) this.stage.world.add(person.forces.root);
     this.person = person;
+    this.stage.changed();
     if (this.frame) this.setFrame(this.frame);
   }
 
@@ -103,6 +104,7 @@ export class Figure {
 
   private colour(): void {
     const { person, frame } = this;
+    this.stage.changed();
     if (!person || !frame) return;
     const tracked = this.current && frame.kinematics?.tracked !== false;
     person.skeleton.setCurrent(tracked);

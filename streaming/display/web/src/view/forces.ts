@@ -6,9 +6,9 @@ import type { Kinetics, Side } from "../protocol";
 export const METRES_PER_BODY_WEIGHT = 0.85;
 /** For scaling while the body mass is unknown. */
 const NOMINAL_WEIGHT_N = 700;
-const SHAFT_RADIUS_M = 0.011;
-const HEAD_LENGTH_M = 0.075;
-const HEAD_RADIUS_M = 0.03;
+const SHAFT_RADIUS_M = 0.013;
+const HEAD_LENGTH_M = 0.09;
+const HEAD_RADIUS_M = 0.036;
 const MIN_SHOWN_N = 1;
 const Z = new THREE.Vector3(0, 0, 1);
 
@@ -27,6 +27,7 @@ class Arrow {
   private readonly head: THREE.Mesh;
   private readonly foot: THREE.Mesh;
   private readonly material: THREE.MeshStandardMaterial;
+  private readonly ghost: THREE.MeshBasicMaterial;
   private greyed = false;
 
   constructor(
@@ -46,6 +47,13 @@ class Arrow {
     this.head = new THREE.Mesh(head.translate(0, 0, 0.5), this.material);
     this.foot = new THREE.Mesh(new THREE.RingGeometry(0.022, 0.032, 32), this.material);
     this.foot.position.z = 0.004;
+    this.ghost = new THREE.MeshBasicMaterial({ color: colour, depthTest: false, transparent: true, opacity: 0.3 });
+    for (const part of [this.shaft, this.head]) {
+      // a bone or muscle in front must not hide the force
+      const ghost = new THREE.Mesh(part.geometry, this.ghost);
+      ghost.renderOrder = 2;
+      part.add(ghost);
+    }
     this.group.add(this.shaft, this.head);
     this.group.visible = this.foot.visible = false;
   }
@@ -75,6 +83,7 @@ class Arrow {
     this.greyed = greyed;
     this.material.color.set(greyed ? INVALID_COLOUR : SIDE_COLOUR[this.side]);
     this.material.emissive.copy(this.material.color);
+    this.ghost.color.copy(this.material.color);
     this.material.transparent = greyed;
     this.material.opacity = greyed ? 0.55 : 1;
   }

@@ -1,10 +1,14 @@
 import * as THREE from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 import { createFloor, type Floor } from "./floor";
+import { QualityControl } from "./quality";
 
 export type ViewName = "oblique" | "right" | "front" | "left" | "back";
 const FOLLOW_S = 0.35;
-const DISTANCE_M = 3.1;
+const DISTANCE_M = 3.45;
+const CENTRE_HEIGHT_M = 0.87;
+/** After the last change the camera may still glide for this long. */
+const SETTLE_MS = 1500;
 
 /** Azimuth of the camera against the person's heading, and elevation (rad). */
 const VIEWS: Record<ViewName, readonly [number, number]> = {
@@ -23,16 +27,16 @@ export class Stage {
   private readonly controls: OrbitControls;
   private readonly sun = new THREE.DirectionalLight(0xfff1dd, 2.4);
   private readonly floor: Floor;
-  private readonly centre = new THREE.Vector3(0, 0, 0.95);
+  private readonly centre = new THREE.Vector3(0, 0, CENTRE_HEIGHT_M);
+  private readonly quality = new QualityControl();
   private placed = false;
   private lastTime = performance.now();
+  private drawUntil = 0;
   follow = true;
 
   constructor(private readonly host: HTMLElement) {
     this.camera.up.set(0, 0, 1);
     this.renderer = new THREE.WebGLRenderer({ antialias: true, powerPreference: "high-performance" });
-    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
-    this.renderer.shadowMap.enabled = true;
     this.renderer.shadowMap.type = THREE.PCFShadowMap;
     this.renderer.toneMapping = THREE.ACESFilmicToneMapping;
     this.renderer.toneMappingExposure = 1.05;
@@ -48,6 +52,8 @@ export class Stage {
     this.light();
     this.floor = createFloor();
     this.world.add(this.floor.group);
+    this.controls.addEventListener("change", () => this.changed());
+    this.applyQuality();
     new ResizeObserver(() => this.resize()).observe(host);
     this.look("oblique", 0);
   }
@@ -63,6 +69,12 @@ export class Stage {
       this.centre.z + DISTANCE_M * Math.sin(elevation),
     );
     this.controls.update();
+    this.changed();
+  }
+
+  /** Something drawn has changed. */
+  changed(): void {
+    this.drawUntil = performance.now() + SETTLE_MS;
   }
 
   /** Let the camera glide along with the person; jumps at the first pose. */
@@ -72,7 +84,7 @@ export class Stage {
     this.lastTime = now;
     if (!this.placed) {
       this.placed = true;
-      this.centre.set(x, y, 0.92);
+      this.centre.set(x, y, CENTRE_HEIGHT_M);
       this.look("oblique", heading);
     } else if (this.follow) {
       const dx = share * (x - this.centre.x);
@@ -88,9 +100,19 @@ export class Stage {
     this.sun.target.position.set(this.centre.x, this.centre.y, 0.6);
   }
 
+  /** Draw if anything may have changed since. */
   render(): void {
+    const now = performance.now();
+    if (now > this.drawUntil) {
+      this.quality.idle();
+      return;
+    }
+    const until = this.drawUntil;
     this.controls.update();
+    // moving with the person changes the camera, but is no reason to go on drawing
+    this.drawUntil = until;
     this.renderer.render(this.world, this.camera);
+    if (this.quality.drawn(now)) this.applyQuality();
   }
 
   private light(): void {
@@ -110,14 +132,25 @@ export class Stage {
     this.world.add(this.sun, this.sun.target);
   }
 
+  private applyQuality(): void {
+    const { shadows, pixelRatio } = this.quality.quality;
+    this.renderer.setPixelRatio(Math.min(devicePixelRatio, pixelRatio));
+    if (this.renderer.shadowMap.enabled === shadows) return;
+    this.renderer.shadowMap.enabled = shadows;
+    this.sun.castShadow = shadows;
+    this.world.traverse((object) => {
+      if (object instanceof THREE.Mesh) for (const material of [object.material].flat()) material.needsUpdate = true;
+    });
+  }
+
   private resize(): void {
     const { clientWidth: width, clientHeight: height } = this.host;
     if (width === 0 || height === 0) return;
     this.renderer.setSize(width, height);
     this.camera.aspect = width / height;
-    // a narrow window still shows the whole person
-    this.camera.fov = width < height ? 34 * Math.min(1.6, height / width) : 34;
+    // a very narrow window still shows the whole person
+    this.camera.fov = 34 * Math.max(1, (0.55 * height) / width);
     this.camera.updateProjectionMatrix();
-    this.render();
+    this.changed();
   }
 }
