@@ -1,0 +1,161 @@
+"""``kincast compare OUT TRUTH``: a results folder beside what was measured by other means."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from kincast.offline.angle_errors import AngleErrors, angle_errors
+from kincast.offline.event_errors import EventErrors, event_errors
+from kincast.offline.force_errors import ForceErrors, MomentErrors, force_errors, moment_errors
+from kincast.offline.pose2sim_baseline import CameraFit, baseline_points, is_pose2sim
+from kincast.offline.stride_errors import StrideErrors, stride_errors
+from kincast.offline.truth import Truth, TruthMissingError, read_truth
+from kincast.streaming.results.reader import ResultsFolder, read_results
+from kincast.streaming.results.storage import Storage
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All figures; None where either side has nothing to compare. Units in the names."""
+
+    trial: str
+    rows: int
+    valid_share: Mapping[str, float]
+    angles: AngleErrors | None
+    forces: ForceErrors | None
+    moments: MomentErrors | None
+    events: Mapping[str, EventErrors] | None
+    strides: StrideErrors | None
+    reprojection: Mapping[str, CameraFit]
+    baselines: Mapping[str, Mapping[str, CameraFit]]
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both sides of a comparison on one clock: ``clock_s`` are our rows' times on the truth's."""
+
+    ours: ResultsFolder
+    truth: Truth
+    clock_s: Float64[np.ndarray, " row"]
+    start_s: float
+
+
+def load_sides(out: Path, truth: Path, skip_s: float = 0.0) -> Sides:
+    """Read both; the first ``skip_s`` seconds of the session are left out (a cold start is judged apart).
+
+    Raises:
+        FileMissingError, TruthMissingError and the readers' errors.
+    """
+    results = read_results(out)
+    trial = str(results.summary.get("session_id", out.name))
+    measured = read_truth(truth, trial)
+    start = results.summary.get("start_ns")
+    if not isinstance(start, int) or isinstance(start, bool):
+        raise TruthMissingError(f"{out}/summary.json says no start_ns, so the two clocks cannot be aligned")
+    start_s = start * 1e-9
+    if skip_s > 0:
+        results = _without_start(results, skip_s)
+    return Sides(results, measured, results.kinematics.time_s + start_s, start_s)
+
+
+def _without_start(results: ResultsFolder, skip_s: float) -> ResultsFolder:
+    def cut(storage: Storage | None) -> Storage | None:
+        if storage is None:
+            return None
+        keep = storage.time_s >= skip_s
+        return dataclasses.replace(storage, time_s=storage.time_s[keep], values=storage.values[keep])
+
+    kinematics = cut(results.kinematics)
+    assert kinematics is not None
+    return dataclasses.replace(
+        results,
+        kinematics=kinematics,
+        kinematics_sd=cut(results.kinematics_sd),
+        torques=cut(results.torques),
+        ground_forces=cut(results.ground_forces),
+        residuals=cut(results.residuals),
+    )
+
+
+def compare(out: Path, truth: Path, skip_s: float = 0.0) -> Comparison:
+    """Compare a results folder with a multi-view case, an OpenSim style folder, a .mot file or a Pose2Sim trial.
+
+    Raises:
+        FileMissingError, TruthMissingError and the readers' errors.
+    """
+    if is_pose2sim(truth):
+        return _compare_points(read_results(out), truth)
+    sides = load_sides(out, truth, skip_s)
+    ours, measured, clock_s = sides.ours, sides.truth, sides.clock_s
+    mass_kg = measured.mass_kg or (float(ours.body.mass_kg) if ours.body is not None else None)
+    grf, torques = ours.ground_forces, ours.torques
+    same = grf is not None and len(grf.time_s) == len(clock_s)
+    return Comparison(
+        trial=measured.name,
+        rows=len(clock_s),
+        valid_share=_valid_shares(ours),
+        angles=angle_errors(ours.kinematics, ours.kinematics_sd, clock_s, measured),
+        forces=force_errors(grf, clock_s, measured, mass_kg)
+        if grf is not None and same and mass_kg
+        else None,
+        moments=moment_errors(torques, clock_s, measured, mass_kg, measured.height_m)
+        if torques is not None and len(torques.time_s) == len(clock_s) and mass_kg and measured.height_m
+        else None,
+        events=event_errors(ours.events, sides.start_s, clock_s, measured)
+        if ours.events is not None
+        else None,
+        strides=stride_errors(ours.gait, sides.start_s, measured) if ours.gait is not None else None,
+        reprojection=_own_reprojection(ours),
+        baselines={},
+    )
+
+
+def _compare_points(ours: ResultsFolder, trial: Path) -> Comparison:
+    fits = baseline_points(ours, trial)
+    return Comparison(
+        trial=trial.name,
+        rows=len(ours.kinematics.time_s),
+        valid_share=_valid_shares(ours),
+        angles=None,
+        forces=None,
+        moments=None,
+        events=None,
+        strides=None,
+        reprojection=_own_reprojection(ours),
+        baselines=fits,
+    )
+
+
+def _valid_shares(ours: ResultsFolder) -> dict[str, float]:
+    if ours.valid is None or not ours.valid.rows:
+        return {}
+    flags = ("kinematics", "kinetics", "tracked")
+    return {
+        name: float(np.mean(ours.valid.numbers(name) > 0.5)) for name in flags if name in ours.valid.columns
+    }
+
+
+def _own_reprojection(ours: ResultsFolder) -> dict[str, CameraFit]:
+    def fit(entry: object) -> CameraFit | None:
+        if not isinstance(entry, dict):
+            return None
+        gc5, median = entry.get("gc5"), entry.get("median_px", entry.get("median"))
+        return CameraFit(gc5, median) if isinstance(gc5, float) and isinstance(median, float) else None
+
+    summary = ours.summary
+    gc, px = summary.get("gc"), summary.get("reprojection_px")
+    total = fit({"gc5": gc.get("5"), **px}) if isinstance(gc, dict) and isinstance(px, dict) else None
+    cameras = summary.get("cameras")
+    found = {name: fit(e) for name, e in cameras.items()} if isinstance(cameras, dict) else {}
+    return {name: f for name, f in {"all": total, **found}.items() if f is not None}
