@@ -8,6 +8,7 @@ from typing import Annotated, Any, Protocol
 import tyro
 
 from kincast.deploy.cli.body import Body
+from kincast.deploy.cli.compare import Compare
 from kincast.deploy.cli.import_ import Import
 from kincast.deploy.cli.replay import Replay
 
@@ -24,6 +25,7 @@ VERBS: dict[str, type] = {
     "import": Import,
     "body": Body,
     "replay": Replay,
+    "compare": Compare,
 }
 
 
