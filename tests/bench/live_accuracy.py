@@ -89,10 +89,12 @@ def row(name: str, d: dict) -> str:
     if f:
         cells.append(f"force {f['vertical_pct_bw']:5.2f} {f['ap_pct_bw']:5.2f} {f['ml_pct_bw']:5.2f}")
     if m:
-        cells.append(f"moment {m['median_pct_bw_height']:4.2f}")
+        cells.append(f"moment {m['median_pct_bwh']:4.2f}")
     if e and e.get("all"):
         every = e["all"]
         cells.append(f"events {every['median_abs_ms'] or 0:4.1f} ms F1 {every['f1']:.2f}")
+    if d["strides"]:
+        cells.append("strides " + " ".join(f"{v:.0f}" for v in d["strides"]["median_abs_mm"].values()) + " mm")
     return "  ".join(cells)
 
 
@@ -131,7 +133,7 @@ def measure(data: Path | None, only: Sequence[str] = (), keep: Path | None = Non
                 ("vertical_pct_bw", "forces", "force vertical"),
                 ("ap_pct_bw", "forces", "force AP"),
                 ("ml_pct_bw", "forces", "force ML"),
-                ("median_pct_bw_height", "moments", "moments"),
+                ("median_pct_bwh", "moments", "moments"),
             ):
                 values = [d[part][key] for d in documents if d[part] and d[part][key] is not None]
                 if values and (name in ("walks", "cold") or part == "angles"):
