@@ -18,7 +18,7 @@ from kincast.models.coordinates import COORDINATES
 
 MAGIC = b"KCSC"
 VERSION = 1
-Material = Literal["bone", "soft"]
+Material = Literal["bone", "hollow"]
 
 
 @dataclass(frozen=True)

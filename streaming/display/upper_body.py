@@ -6,6 +6,7 @@ For the eye only: proportions follow the body's joint centres, so every end of a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -94,6 +95,7 @@ def upper_body_meshes(parameters: BodyParameters, bodies: tuple[str, ...]) -> li
         scale = segment_scale(parameters.scales, name)
         draw = _torso if name == "torso" else _head
         meshes += draw(bodies.index(name), scale)
+    meshes += _sacrum(bodies.index("pelvis"), segment_scale(parameters.scales, "pelvis"))
     for side in "rl":
         meshes += _arm(bodies, side, segment_scale(parameters.scales, f"humerus_{side}"))
     return meshes
@@ -160,16 +162,71 @@ def _rib_pair(body: int, k: int, scale: float) -> list[Mesh]:
     return [_tube(body, side, (0.0052, 0.0058, 0.0048), scale) for side in (path, left)]
 
 
+# height, middle, half depth, half width of a skull's outline from chin to crown (m, head axes)
+_SKULL = np.array(
+    [
+        (0.050, 0.080, 0.010, 0.010),
+        (0.056, 0.076, 0.022, 0.022),
+        (0.075, 0.066, 0.034, 0.034),
+        (0.098, 0.054, 0.045, 0.043),
+        (0.120, 0.048, 0.051, 0.049),
+        (0.142, 0.032, 0.070, 0.060),
+        (0.168, 0.018, 0.087, 0.066),
+        (0.198, 0.010, 0.095, 0.071),
+        (0.226, 0.007, 0.090, 0.069),
+        (0.250, 0.006, 0.072, 0.056),
+        (0.266, 0.006, 0.045, 0.036),
+        (0.272, 0.006, 0.012, 0.010),
+    ]
+)
+
+
 def _head(body: int, scale: float) -> list[Mesh]:
     neck = [
-        _oval(body, (0.012 * t, 0.015 + 0.095 * t, 0.0), (0.016, 0.009, 0.019), scale)
-        for t in np.linspace(0.0, 1.0, 6)
+        _oval(body, (0.012 * t, 0.012 + 0.105 * t, 0.0), (0.016, 0.009, 0.019), scale)
+        for t in np.linspace(0.0, 1.0, 7)
     ]
-    skull = _oval(body, (0.018, 0.178, 0.0), (0.093, 0.075, 0.072), scale)
-    face = _oval(body, (0.068, 0.118, 0.0), (0.042, 0.062, 0.05), scale)
-    jaw = _curve([(0.015, 0.105, 0.052), (0.055, 0.072, 0.044), (0.094, 0.062, 0.0)], 6)
-    jaws = [_tube(body, jaw * (1.0, 1.0, s), (0.012, 0.013, 0.014), scale) for s in (1.0, -1.0)]
-    return [*neck, skull, face, *jaws]
+    around = 32
+    angle = np.linspace(0.0, 2 * np.pi, around, endpoint=False)
+    outline = np.stack([_curve([row[:3] for row in _SKULL], 3)[:, k] for k in range(3)], axis=1)
+    width = _curve([np.array([row[3], 0.0, 0.0]) for row in _SKULL], 3)[:, 0]
+    rings = np.stack(
+        [
+            outline[:, 1:2] + outline[:, 2:3] * np.cos(angle),
+            np.repeat(outline[:, :1], around, axis=1),
+            width[:, None] * np.sin(angle),
+        ],
+        axis=-1,
+    )
+    skull = Mesh(body, scale * rings.reshape(-1, 3), _grid_triangles(len(rings), around)[:, ::-1].copy())
+    face = [_oval(body, (0.087, 0.148, s * 0.031), (0.016, 0.014, 0.017), scale) for s in (1.0, -1.0)]
+    face.append(_oval(body, (0.096, 0.117, 0.0), (0.008, 0.014, 0.009), scale))
+    hollows = [replace(mesh, material="hollow") for mesh in face]
+    nasal = _tube(body, np.array([(0.1, 0.15, 0.0), (0.106, 0.132, 0.0)]), (0.0055, 0.005), scale)
+    cheeks = [
+        _tube(
+            body,
+            _curve([(0.025, 0.128, s * 0.066), (0.062, 0.124, s * 0.058), (0.084, 0.126, s * 0.036)], 6),
+            (0.006, 0.008, 0.009),
+            scale,
+        )
+        for s in (1.0, -1.0)
+    ]
+    return [*neck, skull, nasal, *cheeks, *hollows]
+
+
+def _sacrum(body: int, scale: float) -> list[Mesh]:
+    top = np.asarray(joint_centre("torso"))
+    path = _curve(
+        [
+            top + np.array([0.0, 0.005, 0.0]),
+            top + np.array([-0.025, -0.045, 0.0]),
+            top + np.array([-0.028, -0.095, 0.0]),
+            top + np.array([-0.008, -0.125, 0.0]),
+        ],
+        6,
+    )
+    return [_tube(body, path, (0.045, 0.036, 0.022, 0.01, 0.006), scale, flat=0.4)]
 
 
 def _arm(bodies: tuple[str, ...], side: str, scale: float) -> list[Mesh]:

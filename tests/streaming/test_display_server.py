@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
+import zmq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import InvalidStatus
@@ -22,6 +24,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from kincast.models.body import BodyParameters, build_body
 from kincast.models.coordinates import COORDINATES
+from kincast.streaming import wire
 from kincast.streaming.display import build
 from kincast.streaming.display.access import (
     Access,
@@ -36,11 +39,13 @@ from kincast.streaming.display.feedback import FeedbackTarget, FeedbackTracker, 
 from kincast.streaming.display.frame_codec import HEADER, encode_frame
 from kincast.streaming.display.person import person_scene
 from kincast.streaming.display.scene import Mesh, MusclePath, Scene, encode_scene
+from kincast.streaming.display.scene_keeper import measured_scales
 from kincast.streaming.display.server import DisplayConfig, PageNotBuiltError, create_app
-from kincast.streaming.display.sources import queue_source
-from kincast.streaming.messages import LiveFrame, SessionHeader
+from kincast.streaming.display.sources import Item, engine_messages, newest, queue_source, with_scenes
+from kincast.streaming.messages import BodySwap, EngineHealth, LiveFrame, SessionHeader
+from kincast.streaming.transport import address_of, bound
 from tests.streaming.running_display import RunningDisplay, running_display
-from tests.streaming.synthetic_walk import Walk, engine_health, frames, live_frame, make_walk
+from tests.streaming.synthetic_walk import MASS_KG, Walk, engine_health, frames, live_frame, make_walk
 
 SCENE = Scene(
     session_id="s",
@@ -477,6 +482,80 @@ def test_a_broken_stream_is_said_on_the_screen(page: Path, walk: Walk) -> None:
         while not (error := receive(connection, "control")["source_error"]):
             pass
         assert "Error" in error
+
+
+# ---------------------------------------------------------------- from the engine
+
+
+def test_the_engine_is_heard_over_zeromq_and_the_scene_follows_the_body(walk: Walk) -> None:
+    context = zmq.Context()
+    engine = bound(context, zmq.PUB, "tcp://127.0.0.1:0")
+    parameters = BodyParameters(scales={"overall": 1.07}, mass_kg=MASS_KG)
+    header = SessionHeader("s9", "P9", "HALPE_26", (), mass_kg=MASS_KG)
+    first = person_scene(BodyParameters(), None, "0" * 64)
+    swapped = replace(live_frame(walk, 5), body_sha256=parameters.sha256)
+    said = [header, live_frame(walk, 4), BodySwap(1, parameters.to_json()), swapped, engine_health(1)]
+
+    async def hear() -> list[Item]:
+        heard: list[Item] = []
+        source = with_scenes(engine_messages(address_of(engine)), first)
+        announced = asyncio.create_task(announce())
+        async for item in source:
+            heard.append(item)
+            scenes = [i for i in heard if isinstance(i, Scene)]
+            if scenes and scenes[-1].body_sha256 == parameters.sha256 and isinstance(item, Scene):
+                break
+        announced.cancel()
+        await source.aclose()
+        return heard
+
+    async def announce() -> None:
+        while True:  # a subscriber hears nothing until its subscription has arrived
+            for message in said:
+                engine.send(wire.encode(message))
+            engine.send(b"out/live\0 not a message")
+            await asyncio.sleep(0.1)
+
+    try:
+        heard = asyncio.run(asyncio.wait_for(hear(), 30))
+    finally:
+        engine.close(linger=0)
+        context.term()
+    scene = heard[-1]
+    assert isinstance(scene, Scene)
+    assert (scene.session_id, scene.subject_id) == ("s9", "P9")
+    assert scene.body_weight_n == pytest.approx(MASS_KG * 9.81)
+    femur, generic = (
+        np.linalg.norm(np.ptp(next(m for m in s.meshes if s.bodies[m.body] == "femur_r").vertices, axis=0))
+        for s in (scene, first)
+    )
+    assert femur / generic == pytest.approx(1.07)
+    live = next(item for item in heard if isinstance(item, LiveFrame))
+    np.testing.assert_array_equal(live.body_xpos, live_frame(walk, live.seq).body_xpos)
+    assert any(isinstance(item, EngineHealth) for item in heard)
+
+
+@pytest.mark.parametrize("pose", [0, 20, 41])
+def test_a_display_that_missed_the_body_reads_the_scales_off_the_frames(walk: Walk, pose: int) -> None:
+    scales = {"overall": 0.93, "pelvis": 1.12, "thigh_r": 0.9, "shank_foot_l": 1.08, "arm_r": 1.2}
+    body = build_body(BodyParameters(scales=scales), "muscle")
+    data = mujoco.MjData(body.mj_model)
+    data.qpos[:] = np.asarray(body.full_qpos(walk.poses[pose]))
+    mujoco.mj_kinematics(body.mj_model, data)
+    found = measured_scales(walk.bodies, data.xpos[1:].astype(np.float32))
+    for name, scale in body.parameters.scales.items():
+        assert found[name] == pytest.approx(scale, rel=0.02 if "thigh" in name else 1e-4), name
+
+
+def test_a_display_that_fell_behind_goes_on_with_the_present_and_keeps_events(walk: Walk) -> None:
+    waiting: list = [*frames(walk, 0, 80), engine_health(1), *frames(walk, 80, 160)]
+    kept = newest(waiting)
+    assert kept[-1] is waiting[-1]
+    assert [m.events for m in kept if isinstance(m, LiveFrame) and m.events] == [
+        m.events for m in waiting if isinstance(m, LiveFrame) and m.events
+    ]
+    assert len(kept) < 30
+    assert newest(waiting[:10]) == waiting[:10]
 
 
 # ---------------------------------------------------------------- the page's build

@@ -229,8 +229,8 @@ def test_invalid_kinetics_is_grey_and_says_why(screens: Screens, display: Runnin
     with streaming(display, walk, 0):
         until(page, "window.kincast.scene()?.arrows.some((arrow) => arrow.visible && !arrow.greyed)")
         assert page.locator(".validity").inner_text() == ""
-    display.put(live_frame(walk, 30, valid=False))
-    scene = drawn(page, 30)
+    display.put(live_frame(walk, 901, valid=False))
+    scene = drawn(page, 901)
     shown = [arrow for arrow in scene["arrows"] if arrow["visible"]]
     assert shown
     assert all(arrow["greyed"] for arrow in shown)
@@ -258,7 +258,7 @@ def test_signal_loss_greys_the_screen_at_once(
         for score in (".big-value", ".tally", ".verdict", ".gauge-side"):
             assert not page.locator(score).is_visible()
     else:
-        assert page.locator(".status").inner_text().endswith("No signal")
+        assert page.locator(".status").inner_text() == "No signal"
     display.put(live_frame(walk, 3 * walk.n + 40))
     until(page, "window.kincast.state().signal")
 

@@ -23,7 +23,7 @@ export interface MeshShape {
   vertices: Float32Array;
   triangles: Uint32Array;
 }
-export type Material = "bone" | "soft";
+export type Material = "bone" | "hollow";
 
 export interface MusclePath {
   name: string;

@@ -2,15 +2,14 @@ import { el, setText } from "../dom";
 import type { LiveFrame } from "../protocol";
 
 type Level = "ok" | "wait" | "bad";
-const WORDS: Record<string, [string, Level]> = {
-  tracking: ["Tracking", "ok"],
-  initialising: ["Initialising", "wait"],
-  lost: ["Person lost", "bad"],
-};
+/** First word of the engine's status; any other means waiting. */
+const LEVELS: Record<string, Level> = { tracking: "ok", lost: "bad" };
 
 /** One banner: what the numbers on this screen are worth right now. */
 export class StatusBanner {
-  readonly element = el("div", "status bad", { role: "status", "aria-live": "polite" }, "No signal");
+  private readonly banner = el("div", "status bad", { role: "status", "aria-live": "polite" }, "No signal");
+  private readonly detail = el("span", "status-detail");
+  readonly element = el("div", "status-line", {}, this.banner, this.detail);
   private status = "";
   private signal = false;
   private connected = false;
@@ -29,15 +28,22 @@ export class StatusBanner {
   }
 
   private show(): void {
-    const [text, level] = this.verdict();
-    setText(this.element, text);
-    this.element.className = `status ${level}`;
+    const [text, level, detail] = this.verdict();
+    setText(this.banner, text);
+    setText(this.detail, detail);
+    this.detail.title = detail;
+    this.banner.className = `status ${level}`;
   }
 
-  private verdict(): [string, Level] {
-    if (!this.connected) return ["No connection to the display server", "bad"];
-    if (this.sourceError) return [`Engine stream broken: ${this.sourceError}`, "bad"];
-    if (!this.signal) return ["No signal", "bad"];
-    return WORDS[this.status.toLowerCase()] ?? [this.status || "Tracking", "wait"];
+  private verdict(): [text: string, level: Level, detail: string] {
+    if (!this.connected) return ["No connection", "bad", "to the display server; trying again"];
+    if (this.sourceError) return ["Stream broken", "bad", this.sourceError];
+    if (!this.signal) return ["No signal", "bad", "no new frame from the engine for 200 ms"];
+    // "word: why; more" as the engine says it
+    const word = /^[a-z]+/i.exec(this.status)?.[0] ?? "tracking";
+    const initialising = this.status.includes("initialising");
+    const text = initialising ? "Initialising" : word.charAt(0).toUpperCase() + word.slice(1);
+    const detail = this.status.slice(word.length).replace(/^[:;\s]+/, "").replace(/^initialising:\s*/, "");
+    return [text, initialising ? "wait" : (LEVELS[word.toLowerCase()] ?? "wait"), detail];
   }
 }

@@ -14,8 +14,8 @@ const LEVELS: Quality[] = [
   { shadows: true, pixelRatio: 2 },
   { shadows: true, pixelRatio: 1 },
   { shadows: false, pixelRatio: 1 },
-  { shadows: false, pixelRatio: 0.6 },
-  { shadows: false, pixelRatio: 0.4 },
+  { shadows: false, pixelRatio: 0.75 },
+  { shadows: false, pixelRatio: 0.5 },
 ];
 
 /** Chooses how finely to draw from how long drawing takes. Only ever simpler, so that it does not flicker. */
@@ -24,6 +24,8 @@ export class QualityControl {
   private previous = 0;
   private sum = 0;
   private count = 0;
+  /** ``?quality=high`` keeps the best whatever it costs (pictures for print, slow computers). */
+  private readonly fixed = new URLSearchParams(location.search).get("quality") === "high";
 
   get quality(): Quality {
     return LEVELS[this.level]!;
@@ -31,6 +33,7 @@ export class QualityControl {
 
   /** Call once per drawn frame; true if the quality has changed. */
   drawn(now: number): boolean {
+    if (this.fixed) return false;
     const spent = now - this.previous;
     this.previous = now;
     if (spent > PAUSE_MS) return false;

@@ -10,17 +10,11 @@ export class Skeleton {
   readonly bodies: THREE.Group[];
   private readonly materials: Record<Material, THREE.MeshStandardMaterial> = {
     bone: new THREE.MeshStandardMaterial({ color: 0xe9dcc3, roughness: 0.55, metalness: 0.0 }),
-    soft: new THREE.MeshStandardMaterial({
-      color: 0x7f97ad,
-      roughness: 0.85,
-      transparent: true,
-      opacity: 0.22,
-      depthWrite: false,
-    }),
+    hollow: new THREE.MeshStandardMaterial({ color: 0x2a221a, roughness: 0.95, metalness: 0.0 }),
   };
   private readonly colours = {
     bone: this.materials.bone.color.clone(),
-    soft: this.materials.soft.color.clone(),
+    hollow: this.materials.hollow.color.clone(),
   };
 
   constructor(scene: Scene) {
@@ -70,7 +64,7 @@ export class Skeleton {
 
   /** Grey bones say: this is not where the person is now. */
   setCurrent(current: boolean): void {
-    for (const kind of ["bone", "soft"] as const) this.materials[kind].color.copy(current ? this.colours[kind] : GREY);
+    for (const kind of ["bone", "hollow"] as const) this.materials[kind].color.copy(current ? this.colours[kind] : GREY);
   }
 
   dispose(): void {
