@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 
 from kincast.models.camera import Camera
 from kincast.streaming.importers.errors import NothingReadableError
 from kincast.streaming.importers.options import ImportOptions
 from kincast.streaming.importers.recording import ImportedRecording, Losses
 from kincast.streaming.messages import KeypointFrame, SessionHeader
-
-FAR_PERIODS = 1000
-"""One or two pictures further than this many frame periods from all others carry a wrong stamp."""
+from kincast.streaming.results.time_order import rising, without_far
 
 
 @dataclass(frozen=True)
@@ -26,39 +23,6 @@ class Picture:
     seq: int
     t_ns: int
     people: Float32[np.ndarray, "people keypoint 3"]
-
-
-def rising(t_ns: Sequence[int]) -> list[int]:
-    """Indices of the longest strictly rising subsequence: one wrong stamp then costs one picture, not the rest."""
-    tails: list[int] = []
-    tail_index: list[int] = []
-    previous = [-1] * len(t_ns)
-    for i, t in enumerate(t_ns):
-        place = bisect.bisect_left(tails, t)
-        if place == len(tails):
-            tails.append(t)
-            tail_index.append(i)
-        else:
-            tails[place] = t
-            tail_index[place] = i
-        previous[i] = tail_index[place - 1] if place else -1
-    chain: list[int] = []
-    i = tail_index[-1] if tail_index else -1
-    while i >= 0:
-        chain.append(i)
-        i = previous[i]
-    return chain[::-1]
-
-
-def without_far(t_ns: Int64[np.ndarray, " picture"]) -> slice:
-    """The pictures but for one or two at either end whose stamp lies absurdly far from the rest."""
-    if len(t_ns) < 8:
-        return slice(0, len(t_ns))
-    gaps = np.diff(t_ns)
-    far = FAR_PERIODS * float(np.median(gaps))
-    start = max((k for k in (1, 2) if gaps[k - 1] > far), default=0)
-    stop = min((len(t_ns) - k for k in (1, 2) if gaps[len(t_ns) - 1 - k] > far), default=len(t_ns))
-    return slice(start, stop)
 
 
 def assemble(
@@ -82,7 +46,7 @@ def assemble(
         all_pictures = list(pictures.get(camera.name, ()))
         chain = [all_pictures[i] for i in rising([p.t_ns for p in all_pictures])]
         losses.frame(camera.name, "timestamps that go backwards", len(all_pictures) - len(chain))
-        window = without_far(np.array([p.t_ns for p in chain], dtype=np.int64))
+        window = without_far([p.t_ns for p in chain])
         near = chain[window]
         losses.frame(camera.name, "timestamps far from all others", len(chain) - len(near))
         if near:

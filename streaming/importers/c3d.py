@@ -19,7 +19,7 @@ from kincast.streaming.importers.recording import ImportedRecording, Losses
 from kincast.streaming.results.errors import FileMissingError, UnitsError
 from kincast.streaming.results.trc import METRES_PER_UNIT
 
-READ_LIMIT_S = 120.0
+READ_LIMIT_S = 60.0
 MAX_BYTES = 1 << 30
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 NO_EZC3D = 3
 REFUSED = 4
-MAX_MEMORY_BYTES = 8 << 30
+MAX_MEMORY_BYTES = 4 << 30
 
 
 def _values(parameters: Any, group: str, name: str) -> list[Any]:

@@ -16,6 +16,7 @@ from kincast.streaming.importers.options import ImportOptions
 from kincast.streaming.importers.recording import ImportedRecording, Losses
 from kincast.streaming.messages import MarkerFrame, SessionHeader
 from kincast.streaming.results.errors import UnitsError
+from kincast.streaming.results.time_order import without_far
 
 Up = Literal["x", "y", "z"]
 
@@ -51,6 +52,9 @@ def import_markers(
         KeypointSetError: the markers are of no known set.
         NothingReadableError: no frame with a marker.
     """
+    near = without_far(t_ns.tolist())
+    losses.frame("markers", "times far from all others", len(t_ns) - len(t_ns[near]))
+    t_ns, points_m = t_ns[near], points_m[near]
     seen = np.asarray(np.isfinite(points_m).all(axis=2))
     if not seen.any():
         raise NothingReadableError(f"{name}: no frame shows any marker")

@@ -44,7 +44,11 @@ def import_source(source: Path, options: ImportOptions) -> ImportedRecording:
         SourceKindError: it is of no supported kind; the message lists them.
         The errors of the kind's own reader, all :class:`UserMistakeError`.
     """
-    if any(part.lower() == "truth" for part in source.resolve().parts):
+    try:
+        place = source.resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a null byte in the name, links in a circle
+        raise FileMissingError(f"{str(source)!r}: no such file or folder ({error})") from None
+    if any(part.lower() == "truth" for part in place.parts):
         raise TruthFolderError(
             f"{source}: folders named 'truth' hold what results are measured against and are never imported"
         )

@@ -16,6 +16,7 @@ from jaxtyping import Float64
 
 from kincast.streaming.results.errors import StorageFormatError
 from kincast.streaming.results.text import read_text
+from kincast.streaming.results.time_order import rising
 
 _IN_DEGREES = re.compile(r"^\s*indegrees\s*=\s*(\w+)", re.IGNORECASE | re.MULTILINE)
 
@@ -89,20 +90,15 @@ def _parse_rows(lines: Sequence[str], width: int) -> tuple[Float64[np.ndarray, "
     if whole is not None:
         return whole, 0
     rows: list[list[float]] = []
-    skipped = 0
-    last = -np.inf
     for line in lines:
-        cells = line.split()
         try:
-            row = [float(cell) for cell in cells]
+            row = [float(cell) for cell in line.split()]
         except ValueError:
-            row = []
-        if len(row) != width or not np.isfinite(row[0]) or row[0] <= last:
-            skipped += 1
             continue
-        last = row[0]
-        rows.append(row)
-    return np.array(rows, dtype=np.float64).reshape(len(rows), width), skipped
+        if len(row) == width and np.isfinite(row[0]):
+            rows.append(row)
+    rows = [rows[i] for i in rising([row[0] for row in rows])]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), width), len(lines) - len(rows)
 
 
 def _parse_whole(lines: Sequence[str], width: int) -> Float64[np.ndarray, "row column"] | None:

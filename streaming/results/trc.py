@@ -16,7 +16,9 @@ from jaxtyping import Float64
 
 from kincast.streaming.results.errors import TrcFormatError, UnitsError
 from kincast.streaming.results.text import read_text
+from kincast.streaming.results.time_order import rising
 
+MAX_MARKERS = 4096
 METRES_PER_UNIT = {
     "mm": 1e-3, "millimeters": 1e-3, "millimetres": 1e-3,
     "cm": 1e-2, "centimeters": 1e-2, "centimetres": 1e-2,
@@ -58,8 +60,10 @@ def read_trc(path: Path) -> Trc:
     if units not in METRES_PER_UNIT:
         raise UnitsError(f"{path}: Units '{units}' are unknown; a TRC file is in mm, cm or m")
     names, columns, duplicates = _marker_columns(lines[top])
-    if not names:
-        raise TrcFormatError(f"{path}: the line 'Frame# Time' names no marker")
+    if not 1 <= len(names) <= MAX_MARKERS:
+        raise TrcFormatError(
+            f"{path}: the line 'Frame# Time' names {len(names)} markers, not 1 to {MAX_MARKERS}"
+        )
     time_s, points, skipped = _parse_rows(lines[top + 1 :], columns)
     if len(time_s) == 0:
         raise TrcFormatError(f"{path}: no readable row ({skipped} unreadable)")
@@ -109,21 +113,18 @@ def _parse_rows(
 ) -> tuple[Float64[np.ndarray, " row"], Float64[np.ndarray, "row marker 3"], int]:
     times: list[float] = []
     rows: list[list[float]] = []
-    skipped = 0
-    last = -np.inf
-    for line in lines:
-        if not line.strip() or line.lstrip().startswith("X1"):
-            continue
+    content = [line for line in lines if line.strip() and not line.lstrip().startswith("X1")]
+    for line in content:
         cells = line.split("\t") if "\t" in line else line.split()
         time = _number(cells[1]) if len(cells) > 1 else np.nan
-        if not np.isfinite(time) or time <= last:
-            skipped += 1
-            continue
-        last = time
-        times.append(time)
-        rows.append(
-            [_number(cells[c + k]) if c + k < len(cells) else np.nan for c in columns for k in range(3)]
-        )
+        if np.isfinite(time):
+            times.append(time)
+            rows.append(
+                [_number(cells[c + k]) if c + k < len(cells) else np.nan for c in columns for k in range(3)]
+            )
+    kept = rising(times)
+    times, rows = [times[i] for i in kept], [rows[i] for i in kept]
+    skipped = len(content) - len(rows)
     points = np.array(rows, dtype=np.float64).reshape(len(rows), len(columns), 3)
     points[~np.isfinite(points).all(axis=2)] = np.nan
     return np.array(times, dtype=np.float64), points, skipped

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kincast.streaming.importers.assemble import rising
 from kincast.streaming.importers.cameras import canonical
 from kincast.streaming.importers.errors import (
     CalibrationMissingError,
@@ -30,6 +29,7 @@ from kincast.streaming.importers.source import import_source
 from kincast.streaming.messages import Dropped, EndOfStream, KeypointFrame
 from kincast.streaming.recording import read_recording
 from kincast.streaming.results.errors import DuplicateCameraError, FileMissingError
+from kincast.streaming.results.time_order import rising
 
 CAMERA = """[{key}]
 name = "{name}"
