@@ -1,0 +1,299 @@
+"""The walk as poses of the 40-coordinate body: joint angle curves reconciled with feet that do not slide.
+
+At every instant a weighted least-squares pose is found between the reference curves (each joint with its leeway),
+the pelvis' path and the planned motion of both feet; planted feet are held to a millimetre.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import mujoco
+import numpy as np
+from jaxtyping import Float64
+from scipy.ndimage import gaussian_filter1d
+
+from kincast.deploy.demo.curves import HIP_FLEXION, SOUND_LEG, STIFF_LEG, LegPattern
+from kincast.deploy.demo.feet import BALL_X_M, FootMotion, foot_motion
+from kincast.deploy.demo.steps import LEFT, RIGHT, Footfall, Path, Phases, body_arc, phases, plan_footfalls
+from kincast.models.body import Body
+from kincast.models.body.scaling import segment_scale
+from kincast.models.coordinates import JOINT_COORDINATES, OPENSIM_FROM_WORLD
+from kincast.models.kinematics import difference, integrate
+from kincast.models.rotations import quaternion_from_matrix
+
+STANCE_SHARE = 0.62
+PLANTED_SD_M, FLYING_SD_M, TOE_SD_M = 0.001, 0.015, 0.003
+TOE_TIP_X_M, MEDIAL_TOE_Z_M = 0.05, 0.022
+SWAY_M = 0.028
+SMOOTHING_S = 0.02
+ITERATIONS = 8
+KNEE_LEAST_RAD, KNEE_LEAST_SD_RAD = np.radians(1.0), np.radians(0.5)
+
+
+@dataclass(frozen=True)
+class WalkPlan:
+    """A person's walk: pattern of the (right, left) leg, the path, and seconds of standing, and in all."""
+
+    legs: tuple[LegPattern, LegPattern] = (STIFF_LEG, SOUND_LEG)
+    path: Path = field(default_factory=Path)
+    stand_s: float = 1.5
+    duration_s: float = 20.0
+    toe_out_deg: tuple[float, float] = (10.0, 6.0)
+    rate_hz: float = 100.0
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Poses ``q`` at ``t_s``, footfalls of both feet, and the planned foot motion they follow."""
+
+    t_s: Float64[np.ndarray, " t"]
+    q: Float64[np.ndarray, "t 41"]
+    falls: tuple[tuple[Footfall, ...], tuple[Footfall, ...]]
+    feet: tuple[FootMotion, FootMotion]
+
+
+def generate_walk(body: Body, plan: WalkPlan | None = None) -> Walk:
+    """The whole walk."""
+    plan = plan or WalkPlan()
+    t = np.arange(0.0, plan.duration_s, 1.0 / plan.rate_hz)
+    falls = plan_footfalls(plan.path, plan.legs, plan.stand_s, plan.duration_s)
+    when = phases(falls, t)
+    scales = body.parameters.scales
+    feet = tuple(
+        foot_motion(
+            side,
+            falls[side],
+            when,
+            plan.path,
+            plan.legs[side],
+            segment_scale(scales, f"calcn_{'rl'[side]}"),
+            sole_depth(body, f"calcn_{'rl'[side]}"),
+            np.radians(plan.toe_out_deg[side]),
+        )
+        for side in (RIGHT, LEFT)
+    )
+    reference, leeway = _reference(body, plan, falls, when, t)
+    solver = _PoseSolver(body)
+    q = np.empty((len(t), 41))
+    pose = reference[0]
+    for k in range(len(t)):
+        # start from the last solution: neighbouring instants then choose the same way out
+        pose = solver.solve(pose, reference[k], leeway[k], feet, when, k)
+        q[k] = pose
+    return Walk(t, _smoothed(q, SMOOTHING_S * plan.rate_hz), falls, (feet[RIGHT], feet[LEFT]))
+
+
+def _smoothed(q: Float64[np.ndarray, "t 41"], samples: float) -> Float64[np.ndarray, "t 41"]:
+    """Gaussian over time: takes the corners off where a foot changes its role; planted feet give by millimetres."""
+    out = gaussian_filter1d(q, samples, axis=0, mode="nearest")
+    out[:, 3:7] /= np.linalg.norm(out[:, 3:7], axis=1, keepdims=True)
+    return out
+
+
+def _effort(falls: tuple[Footfall, ...], when: Phases, side: int) -> Float64[np.ndarray, " t"]:
+    """How much of the cyclic curves is in play, 0 standing to 1: the size of the steps around, eased in and out."""
+    lengths = np.array([f.length_m for f in falls])
+    following = np.append(lengths[1:], 0.0)
+    i = when.fall[side]
+    before, after = np.minimum(lengths[i] / 0.45, 1.0), np.minimum(following[i] / 0.45, 1.0)
+    return before + (after - before) * np.where(when.swinging[side], 1.0, when.stance[side])
+
+
+def _reference(
+    body: Body,
+    plan: WalkPlan,
+    falls: tuple[tuple[Footfall, ...], tuple[Footfall, ...]],
+    when: Phases,
+    t: Float64[np.ndarray, " t"],
+) -> tuple[Float64[np.ndarray, "t 41"], Float64[np.ndarray, "t 40"]]:
+    """Wanted poses and their leeway (standard deviations of the 40 velocities, m and rad)."""
+    n, smooth = len(t), 0.06 * plan.rate_hz
+    joints = {name: np.zeros(n) for name in JOINT_COORDINATES}
+    leeway = {name: np.full(n, 1.0) for name in JOINT_COORDINATES}
+    swing = [when.swinging[s] * np.sin(np.pi * when.swing[s]) for s in (RIGHT, LEFT)]
+    efforts = [_effort(falls[s], when, s) for s in (RIGHT, LEFT)]
+    obliquity, rotation, sway, lift = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    for side in (RIGHT, LEFT):
+        leg, e, tag = plan.legs[side], efforts[side], "rl"[side]
+        cycle = np.where(
+            when.swinging[side],
+            STANCE_SHARE + (1 - STANCE_SHARE) * when.swing[side],
+            STANCE_SHARE * when.stance[side],
+        )
+        hip = leg.hip_flexion(cycle)
+        wanted = {
+            "hip_flexion": 8.0 + e * (5.2 + leg.hip_flexion_gain * (hip - HIP_FLEXION.mean)),
+            "hip_adduction": e * leg.hip_adduction(cycle),
+            "hip_rotation": np.full(n, -3.0),
+            "knee_angle": 4.0 + e * (leg.knee(cycle) - 4.0),
+            "ankle_angle": 3.0 + e * (leg.ankle(cycle) - 3.0),
+            "subtalar_angle": np.zeros(n),
+            "mtp_angle": np.zeros(n),
+        }
+        free = {"hip_flexion": 8, "hip_adduction": 5, "hip_rotation": 4, "knee_angle": 6, "ankle_angle": 8}
+        for name, values in wanted.items():
+            joints[f"{name}_{tag}"] = np.radians(gaussian_filter1d(values, smooth / 3))
+            leeway[f"{name}_{tag}"] = np.radians(np.full(n, free.get(name, 4.0)))
+        leeway[f"mtp_angle_{tag}"][:] = np.radians(30)
+        if leg.step_time_s > 0.6:  # the stiff knee gives way least of all joints
+            leeway[f"knee_angle_{tag}"] = np.radians(6.0 - 4.5 * swing[side])
+        sign = 1.0 if side == RIGHT else -1.0
+        obliquity += sign * leg.hike_deg * swing[side] * np.sqrt(np.clip(e, 0, 1))
+        rotation += sign * 4.0 * e * np.cos(2 * np.pi * cycle)
+        sway += sign * SWAY_M * swing[1 - side]
+        lift += 0.012 * swing[side] * e
+        # arms swing against the leg of their side, less on the stiff side
+        arm = (14.0 if leg.step_time_s > 0.6 else 22.0) * e
+        joints[f"arm_flex_{tag}"] = np.radians(3.0 - arm * np.cos(2 * np.pi * cycle))
+        joints[f"arm_add_{tag}"] = np.radians(np.full(n, -8.0))
+        joints[f"elbow_flex_{tag}"] = np.radians(18.0 + 0.5 * arm * (1 - np.cos(2 * np.pi * cycle)) * 0.5)
+        joints[f"pro_sup_{tag}"] = np.radians(np.full(n, 60.0))
+    obliquity = np.radians(gaussian_filter1d(obliquity, smooth / 2))
+    rotation = np.radians(gaussian_filter1d(0.5 * rotation, smooth))
+    joints["lumbar_extension"][:] = np.radians(-4.0)
+    joints["lumbar_bending"] = -0.8 * obliquity
+    joints["lumbar_rotation"] = -1.6 * rotation
+    for name in JOINT_COORDINATES:
+        if name.startswith(("lumbar", "neck", "arm", "elbow", "pro", "wrist")):
+            leeway[name][:] = np.radians(0.5)
+    arc = body_arc(falls, t)
+    place, heading = plan.path.at(arc)
+    heading = gaussian_filter1d(heading, 3 * smooth, mode="nearest")
+    across = np.stack([-np.sin(heading), np.cos(heading)], -1)
+    sway = gaussian_filter1d(sway, 1.5 * smooth, mode="nearest")
+    hip_height = _standing_hip_height(body)
+    stepping = np.clip(2 * gaussian_filter1d(np.maximum(*efforts), 2 * smooth), 0, 1)
+    q = np.zeros((n, 41))
+    q[:, :2] = place - sway[:, None] * across - 0.02 * np.stack([np.cos(heading), np.sin(heading)], -1)
+    q[:, 2] = hip_height - 0.006 - stepping * 0.032 + gaussian_filter1d(lift, smooth, mode="nearest") * 1.5
+    tilt = np.full(n, np.radians(-8.0))
+    q[:, 3:7] = _pelvis_orientation(heading + rotation, obliquity, tilt)
+    q[:, 7:] = np.stack([joints[name] for name in JOINT_COORDINATES], -1)
+    sd = np.concatenate(
+        [
+            np.tile([0.02, 0.02, 0.02], (n, 1)),
+            np.tile(np.radians([2.0, 2.0, 2.0]), (n, 1)),
+            np.stack([leeway[name] for name in JOINT_COORDINATES], -1),
+        ],
+        axis=1,
+    )
+    return q, sd
+
+
+def _standing_hip_height(body: Body) -> float:
+    """Height of the pelvis origin over the soles with straight legs."""
+    data = mujoco.MjData(body.mj_model)
+    rest = np.zeros(41)
+    rest[3:7] = [np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0]  # segment axes y up to world z up
+    data.qpos[:] = body.full_qpos(rest)
+    mujoco.mj_kinematics(body.mj_model, data)
+    return float(-(data.body("calcn_r").xpos[2] - sole_depth(body, "calcn_r")))
+
+
+def sole_depth(body: Body, bone: str) -> float:
+    """How far the contact capsules of a foot bone reach below its origin (m), the foot level."""
+    model = body.mj_model
+    bone_id = int(model.body(bone).id)
+    capsules = [
+        g
+        for g in range(model.ngeom)
+        if model.geom_bodyid[g] == bone_id and model.geom_type[g] == mujoco.mjtGeom.mjGEOM_CAPSULE
+    ]
+    return float(max(model.geom_size[g][0] - model.geom_pos[g][1] for g in capsules))
+
+
+def _pelvis_orientation(
+    yaw: np.ndarray, obliquity: np.ndarray, tilt: np.ndarray
+) -> Float64[np.ndarray, "t 4"]:
+    """World quaternions: turn about the vertical, then obliquity about forward, then tilt about the right."""
+    cy, sy = np.cos(yaw), np.sin(yaw)
+    co, so = np.cos(obliquity), np.sin(obliquity)
+    ct, st = np.cos(tilt), np.sin(tilt)
+    zero, one = np.zeros_like(yaw), np.ones_like(yaw)
+
+    def matrix(*rows: list[np.ndarray]) -> np.ndarray:
+        return np.stack([np.stack(r, -1) for r in rows], -2)
+
+    turn = matrix([cy, zero, sy], [zero, one, zero], [-sy, zero, cy])
+    bend = matrix([one, zero, zero], [zero, co, -so], [zero, so, co])
+    lean = matrix([ct, -st, zero], [st, ct, zero], [zero, zero, one])
+    to_world = np.array(OPENSIM_FROM_WORLD).T
+    return np.stack([quaternion_from_matrix(to_world @ m) for m in turn @ bend @ lean])
+
+
+class _PoseSolver:
+    """Gauss-Newton for one pose; points of heel bone and toes against their planned places."""
+
+    def __init__(self, body: Body) -> None:
+        self._body, self._model = body, body.mj_model
+        self._data = mujoco.MjData(self._model)
+        self._knees = [JOINT_COORDINATES.index(f"knee_angle_{tag}") for tag in "rl"]
+        self._points: list[tuple[int, int, Float64[np.ndarray, "3"]]] = []
+        self._tips: list[tuple[int, Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]]] = []
+        for side, tag in ((RIGHT, "r"), (LEFT, "l")):
+            bone, s = f"calcn_{tag}", segment_scale(body.parameters.scales, f"calcn_{tag}")
+            for x, z in ((0.0, 0.0), (0.17, 0.04), (0.17, -0.04)):
+                local = np.array([s * x, -sole_depth(body, bone), s * z])
+                self._points.append((side, int(self._model.body(bone).id), local))
+            toes = int(self._model.body(f"toes_{tag}").id)
+            ball = np.array([s * BALL_X_M, -sole_depth(body, bone), 0.0])
+            medial = -1.0 if side == RIGHT else 1.0
+            # the toe joint is oblique: bent, the medial toes lie lowest
+            tip = s * np.array([TOE_TIP_X_M, 0.0, medial * MEDIAL_TOE_Z_M])
+            tip[1] = -sole_depth(body, f"toes_{tag}")
+            self._tips.append((toes, ball, tip))
+
+    def solve(
+        self,
+        start: Float64[np.ndarray, "41"],
+        reference: Float64[np.ndarray, "41"],
+        leeway: Float64[np.ndarray, "40"],
+        feet: tuple[FootMotion, ...],
+        when: Phases,
+        k: int,
+    ) -> Float64[np.ndarray, "41"]:
+        q = start.copy()
+        for _ in range(ITERATIONS):
+            weight = 1.0 / leeway**2
+            gap = difference(q, reference)
+            for knee in self._knees:  # a knee does not bend backwards
+                if q[7 + knee] < KNEE_LEAST_RAD:
+                    gap[6 + knee] = KNEE_LEAST_RAD - q[7 + knee]
+                    weight[6 + knee] = 1.0 / KNEE_LEAST_SD_RAD**2
+            normal = np.diag(weight)
+            gradient = weight * gap
+            self._data.qpos[:] = self._body.full_qpos(q)
+            mujoco.mj_kinematics(self._model, self._data)
+            mujoco.mj_comPos(self._model, self._data)
+            to_full = self._body.coupling.velocity_map(q)
+            for bone, target, local, sd in self._targets(feet, when, k):
+                rotation = self._data.xmat[bone].reshape(3, 3)
+                at = self._data.xpos[bone] + rotation @ local
+                jacobian = np.zeros((3, self._model.nv))
+                mujoco.mj_jac(self._model, self._data, jacobian, None, at, bone)
+                j = jacobian @ to_full
+                normal += j.T @ j / sd**2
+                gradient += j.T @ (target - at) / sd**2
+            step = np.linalg.solve(normal, gradient)
+            q = np.asarray(integrate(q, step))
+            if np.abs(step).max() < 1e-6:
+                break
+        return q
+
+    def _targets(
+        self, feet: tuple[FootMotion, ...], when: Phases, k: int
+    ) -> Iterator[tuple[int, Float64[np.ndarray, "3"], Float64[np.ndarray, "3"], float]]:
+        """Body, wanted place in the world, point in the body's axes, standard deviation."""
+        for side, bone, local in self._points:
+            foot = feet[side]
+            w = when.swing[side, k] if when.swinging[side, k] else 0.0
+            sd = PLANTED_SD_M + FLYING_SD_M * np.sin(np.pi * w) ** 2
+            yield bone, foot.origin[k] + foot.axes[k] @ local, local, sd
+        for side, (bone, ball_local, tip) in enumerate(self._tips):
+            foot = feet[side]
+            ball = foot.origin[k] + foot.axes[k] @ ball_local
+            angle = foot.toe_extension[k]
+            forward = np.cos(angle) * foot.axes[k][:, 0] + np.sin(angle) * foot.axes[k][:, 1]
+            yield bone, ball + tip[0] * forward + tip[2] * foot.axes[k][:, 2], tip, TOE_SD_M
