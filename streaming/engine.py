@@ -21,6 +21,7 @@ from kincast.models.fit_result import FitCode, FitResult, WindowState
 from kincast.models.observations import Observations
 from kincast.streaming.admission import Admission, Refusal
 from kincast.streaming.align import DEADLINE_NS, Aligner
+from kincast.streaming.clock import ClockMonitor
 from kincast.streaming.cold_start import BODY_AFTER_S, BodyGatherer
 from kincast.streaming.fitter import FitterConfig, WindowFitter
 from kincast.streaming.gait import GaitOutput, GaitStream
@@ -47,6 +48,7 @@ from kincast.streaming.messages import (
 )
 from kincast.streaming.pose_stream import PoseStream
 from kincast.streaming.recording import starts_session
+from kincast.streaming.rehearsal import rehearsal
 from kincast.streaming.snapshot import Snapshot
 
 HEALTH_EVERY_NS = 1_000_000_000
@@ -141,16 +143,19 @@ class Engine:
         self._next_seq = 0
         self._now_ns = 0
         self._recorded_through_ns = 0
-        self._clock_offsets_ns: dict[str, int] = {}
+        self._clocks = ClockMonitor()
         self._health_due_ns: int | None = None
         self._ended = False
 
     # ------------------------------------------------------------------ around the loop
 
     def warm(self) -> None:
-        """Compile and run every stage once; afterwards :meth:`process` compiles nothing. Changes no state."""
+        """Compile and run every stage once (in a second engine), so that :meth:`process` compiles nothing."""
         self._fitter.warm()
         self._poses.warm()
+        understudy = Engine(self.header, self.parameters, self.config)
+        for message, receive_ns in rehearsal(self.header, self._body):
+            understudy.process(message, receive_ns)
 
     @property
     def muscle_names(self) -> tuple[str, ...]:
@@ -228,7 +233,7 @@ class Engine:
             case BodySwap():
                 self._swap(message)
             case ClockOffset():
-                self._clock_offsets_ns[message.camera] = message.offset_ns
+                self._clocks.heard(message)
             case EndOfStream():
                 said += self._end()
             case _:
@@ -245,8 +250,8 @@ class Engine:
             stages_ms=self.times.recent(),
             dropped=sum(c.dropped for c in self._admission.cameras),
             late=sum(r.late for r in self._aligner.rhythms),
-            clock_offsets_ns=dict(sorted(self._clock_offsets_ns.items())),
-            findings=findings(self.header, self._admission, self._aligner, self._clock_offsets_ns),
+            clock_offsets_ns=self._clocks.offsets_ns,
+            findings=findings(self.header, self._admission, self._aligner, self._clocks.offsets_ns),
         )
 
     # ------------------------------------------------------------------ inputs

@@ -199,6 +199,13 @@ def decode(frame: bytes) -> Message:
     return _CODECS[cls].from_plain(plain, cls.__name__)
 
 
+def retopic(frame: bytes, topic: str) -> bytes:
+    """The same message under another topic. Raises what :func:`peek` raises."""
+    peek(frame)
+    body = topic.encode() + frame[frame.find(b"\0") : -_CRC.size]
+    return body + _CRC.pack(zlib.crc32(body))
+
+
 def topic_of(message: Message) -> str:
     """The topic a message goes under: ``in/...`` what the engine hears, ``out/...`` what it says."""
     match message:

@@ -1,0 +1,376 @@
+"""A live session: sockets, threads and a recorder around one Engine.
+
+    ingest thread    SUB and clock sockets -> stamps every message -> queue
+    engine thread    queue -> Engine -> PUB socket; feeds the recorder every message in and out, in that order
+    recorder thread  frames -> .mcap; acknowledges what is on disk
+
+Everything that only a live run can know (deadlines, drops, acknowledgements, a body estimated aside) goes through
+the same queue as a message, so the recording replays to the same LiveFrames byte for byte.
+"""
+
+from __future__ import annotations
+
+import gc
+import queue
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import zmq
+
+from kincast.models.body import BodyParameters
+from kincast.streaming import wire
+from kincast.streaming.body_worker import BodyWorker
+from kincast.streaming.clock import RigClock, reply_to
+from kincast.streaming.engine import Engine, EngineConfig
+from kincast.streaming.latency import StageTimes
+from kincast.streaming.messages import (
+    BodySwap,
+    Deadline,
+    Dropped,
+    EndOfStream,
+    EngineHealth,
+    KeypointFrame,
+    MarkerFrame,
+    Message,
+    RecordedThrough,
+    SessionHeader,
+)
+from kincast.streaming.record_thread import RecordThread
+from kincast.streaming.recorder import RecordingWriter
+from kincast.streaming.replay import LIVE_SOURCE
+from kincast.streaming.transport import Doorman, ServerKeys, address_of, bound, latest_per_camera
+
+BEHIND_NS = 100_000_000
+"""A message older than this when its turn comes: the engine is behind and goes on with the latest pictures."""
+MAX_WAITING = 4096
+IDLE_HEALTH_S = 1.0
+GIL_SWITCH_S = 0.0005
+"""Python's default of 5 ms lets the recorder hold up the engine for a third of a frame."""
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """Addresses to listen at (port 0: any free one), keys, and where to record (None: nowhere)."""
+
+    ingest: str = "tcp://127.0.0.1:7400"
+    publish: str = "tcp://127.0.0.1:7401"
+    clock: str = "tcp://127.0.0.1:7402"
+    recording: Path | None = None
+    keys: ServerKeys | None = None
+    key_id: bytes = wire.NO_KEY
+    exposed: bool = False
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a session really listens."""
+
+    ingest: str
+    publish: str
+    clock: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A frame in the queue; ``outside``: it came by wire and may only be a picture or markers."""
+
+    receive_ns: int
+    frame: bytes
+    outside: bool
+
+
+class LiveSession:
+    """Run with :meth:`run` (blocks until :meth:`stop`); all other methods may be called from any thread.
+
+    Args:
+        header: who and where; its ``source`` becomes ``live``.
+        settings: sockets and recording.
+        body: the person, if known; else the body is estimated from the first seconds.
+        on_ready: called once everything is compiled and the sockets listen.
+
+    Raises:
+        UnknownSiteSetError, BodyParametersError, RecordingExistsError, RecordingFailedError,
+        ExposedAddressError, AddressInUseError
+    """
+
+    def __init__(
+        self,
+        header: SessionHeader,
+        settings: LiveSettings,
+        body: BodyParameters | None = None,
+        config: EngineConfig | None = None,
+        on_ready: Callable[[Addresses], None] | None = None,
+    ) -> None:
+        self._header = replace(header, source=LIVE_SOURCE)
+        self._settings = settings
+        self._on_ready = on_ready
+        self._body = body
+        self._clock = RigClock()
+        self._times = StageTimes()
+        self._engine = Engine(self._header, None, config, self._times)
+        self._inbox: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._refused: Counter[str] = Counter()
+        self._overflow: Counter[str] = Counter()
+        self._strangers = 0
+        self._notes: list[str] = []
+        self._recorder: RecordThread | None = None
+        self._publisher: zmq.Socket | None = None
+        self._last_ns = 0
+        self._worker: BodyWorker | None = None
+
+    def stop(self) -> None:
+        """End the session: what was received is processed, the stream flushed, the recording closed."""
+        self._stop.set()
+
+    def submit(self, message: Message) -> None:
+        """Give the engine a message as if it had come by wire (an operator's BodySwap)."""
+        self._inbox.put(_Waiting(self._clock.now_ns(), wire.encode(message, self._settings.key_id), False))
+
+    def run(self) -> None:
+        """The session, from compiling to closed recording."""
+        context = zmq.Context()
+        doorman = None if self._settings.keys is None else Doorman(context, self._settings.keys)
+        ingest: threading.Thread | None = None
+        switch_s = sys.getswitchinterval()
+        sockets: list[zmq.Socket] = []
+        try:
+            for kind, address in (
+                (zmq.PUB, self._settings.publish),
+                (zmq.SUB, self._settings.ingest),
+                (zmq.ROUTER, self._settings.clock),
+            ):
+                sockets.append(bound(context, kind, address, self._settings.keys, self._settings.exposed))
+            self._publisher, ingest_socket, clock_socket = sockets
+            addresses = Addresses(
+                address_of(ingest_socket), address_of(self._publisher), address_of(clock_socket)
+            )
+            self._publish(self._with_findings(replace(self._engine.health(), ready=False)))
+            self._begin()
+            gc.collect()
+            gc.freeze()  # what start-up made is never looked at again: a full collection then takes no time
+            sys.setswitchinterval(GIL_SWITCH_S)
+            ingest = threading.Thread(
+                target=self._ingest, args=(ingest_socket, clock_socket), name="ingest", daemon=True
+            )
+            ingest.start()
+            if self._on_ready is not None:
+                self._on_ready(addresses)
+            self._loop()
+        finally:
+            self._stop.set()
+            sys.setswitchinterval(switch_s)
+            gc.unfreeze()
+            if ingest is not None:
+                ingest.join()
+            if self._recorder is not None:
+                self._recorder.stop()
+            if self._worker is not None:
+                self._worker.stop()
+            for socket in sockets:
+                socket.close(linger=200)
+            if doorman is not None:
+                doorman.stop()
+            context.term()
+
+    # ------------------------------------------------------------------ ingest thread
+
+    def _ingest(self, pictures: zmq.Socket, clock: zmq.Socket) -> None:
+        pictures.subscribe(b"in/camera/")
+        pictures.subscribe(b"in/markers")
+        poller = zmq.Poller()
+        poller.register(pictures, zmq.POLLIN)
+        poller.register(clock, zmq.POLLIN)
+        while not self._stop.is_set():
+            ready = dict(poller.poll(50))
+            if pictures in ready:
+                self._take_pictures(pictures)
+            if clock in ready:
+                self._answer_clock(clock)
+
+    def _take_pictures(self, socket: zmq.Socket) -> None:
+        checked = self._settings.keys is not None
+        while True:
+            try:
+                received = socket.recv(zmq.NOBLOCK, copy=not checked)
+            except zmq.Again:
+                return
+            receive_ns = self._clock.now_ns()
+            frame = received if isinstance(received, bytes) else received.bytes
+            if checked and not _sent_by_its_camera(frame, received):
+                self._strangers += 1
+            elif self._inbox.qsize() >= MAX_WAITING:
+                self._overflow[frame[: max(0, frame.find(b"\0"))].decode(errors="replace")] += 1
+            else:
+                self._inbox.put(_Waiting(receive_ns, frame, True))
+
+    def _answer_clock(self, socket: zmq.Socket) -> None:
+        parts = socket.recv_multipart()
+        receive_ns = self._clock.now_ns()
+        answer = reply_to(parts[-1], receive_ns, self._clock.now_ns()) if len(parts) == 3 else None
+        if answer is None:
+            self._refused["clock"] += 1
+            return
+        reply, result = answer
+        try:
+            socket.send_multipart([parts[0], b"", reply], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            return  # the node has gone away meanwhile
+        if result is not None:
+            self._inbox.put(_Waiting(receive_ns, wire.encode(result, self._settings.key_id), False))
+
+    # ------------------------------------------------------------------ engine thread
+
+    def _begin(self) -> None:
+        """Warm up, open the recording, and say the header and a known body."""
+        self._engine.warm()
+        if self._body is None:
+            self._worker = BodyWorker()
+        if self._settings.recording is not None:
+            writer = RecordingWriter(self._settings.recording, key_id=self._settings.key_id)
+            self._recorder = RecordThread(writer, self._acknowledged, self._times)
+        self._hear_own(self._header)
+        if self._body is not None:
+            self._hear_own(BodySwap(self._clock.now_ns(), self._body.to_json()))
+
+    def _loop(self) -> None:
+        health_s = time.monotonic()
+        while not self._stop.is_set():
+            try:
+                waiting = self._inbox.get(timeout=self._patience_s())
+            except queue.Empty:
+                self._deadline()
+                if time.monotonic() - health_s > IDLE_HEALTH_S:
+                    health_s = time.monotonic()
+                    self._publish(self._with_findings(self._engine.health()))
+                self._look_after_body()
+                continue
+            age_ns = self._clock.now_ns() - waiting.receive_ns
+            self._times.add("queue", age_ns)
+            if age_ns > BEHIND_NS:
+                self._catch_up(waiting)
+            else:
+                self._hear(waiting)
+            if self._inbox.empty():
+                self._look_after_body()
+        while not self._inbox.empty():
+            self._hear(self._inbox.get())
+        self._hear_own(EndOfStream(self._clock.now_ns()))
+
+    def _patience_s(self) -> float:
+        """How long to wait for the next message before something else is due."""
+        due_ns = self._engine.due_ns
+        if due_ns is None:
+            return 0.05
+        return min(0.05, max(0.0, (due_ns - self._clock.now_ns()) * 1e-9))
+
+    def _deadline(self) -> None:
+        due_ns, now_ns = self._engine.due_ns, self._clock.now_ns()
+        if due_ns is not None and now_ns >= due_ns:
+            self._hear_own(Deadline(now_ns, self._engine.open_seq))
+
+    def _catch_up(self, first: _Waiting) -> None:
+        """Go on with the newest picture of each camera; the skipped ones are recorded, counted and told."""
+        waiting = [first]
+        while not self._inbox.empty():
+            waiting.append(self._inbox.get())
+        kept, skipped = latest_per_camera([w.frame for w in waiting])
+        counts: Counter[str] = Counter()
+        for place in skipped:
+            try:
+                camera = wire.peek(waiting[place].frame).topic.removeprefix("in/camera/")
+            except wire.WireError as error:
+                self._refused[error.reason] += 1
+                continue
+            counts[camera] += 1
+            self._record(wire.retopic(waiting[place].frame, f"skipped/{camera}"), waiting[place].receive_ns)
+        for camera, count in sorted(counts.items()):
+            self._hear_own(Dropped(self._clock.now_ns(), camera, count))
+        for place in kept:
+            self._hear(waiting[place])
+
+    def _hear_own(self, message: Message) -> None:
+        self._hear(_Waiting(self._clock.now_ns(), wire.encode(message, self._settings.key_id), False))
+
+    def _hear(self, waiting: _Waiting) -> None:
+        """Check, record, process, publish."""
+        start_ns = time.perf_counter_ns()
+        try:
+            message = wire.decode(waiting.frame)
+        except wire.WireError as error:
+            self._refused[error.reason] += 1
+            return
+        if waiting.outside and not _may_come_from_outside(message, waiting.frame):
+            self._refused["not for nodes to say"] += 1
+            return
+        self._last_ns = receive_ns = max(waiting.receive_ns, self._last_ns)
+        self._record(waiting.frame, receive_ns)
+        if isinstance(message, KeypointFrame):
+            self._times.add("decode", time.perf_counter_ns() - start_ns)
+        for said in self._engine.process(message, receive_ns):
+            if isinstance(said, EngineHealth):
+                said = self._with_findings(said)
+            self._record(self._publish(said), receive_ns)
+
+    def _publish(self, message: Message) -> bytes:
+        with self._times.timed("publish"):
+            frame = wire.encode(message, self._settings.key_id)
+            assert self._publisher is not None
+            self._publisher.send(
+                frame, zmq.NOBLOCK
+            )  # a PUB socket discards for slow subscribers, never blocks
+        return frame
+
+    def _record(self, frame: bytes, receive_ns: int) -> None:
+        if self._recorder is not None:
+            self._recorder.put(frame, receive_ns)
+
+    def _acknowledged(self, through_ns: int) -> None:
+        self.submit(RecordedThrough(self._clock.now_ns(), through_ns))
+
+    def _look_after_body(self) -> None:
+        worker = self._worker
+        if worker is None:
+            return
+        if self._engine.body_wanted and not worker.busy:
+            worker.start(self._engine.take_body_request(), self._header)
+        found = worker.take()
+        if found is None:
+            return
+        body_json, failure = found
+        if failure:
+            self._notes.append(f"the body could not be estimated: {failure}")
+            self._engine.body_failed()
+        else:
+            self._engine.prepare(body_json)
+            self._hear_own(BodySwap(self._clock.now_ns(), body_json))
+
+    def _with_findings(self, health: EngineHealth) -> EngineHealth:
+        said = [f"{count} messages refused: {reason}" for reason, count in sorted(self._refused.items())]
+        said += [f"{count} messages of {topic} overflowed" for topic, count in sorted(self._overflow.items())]
+        if self._strangers:
+            said.append(f"{self._strangers} messages claimed to be of a camera whose key they do not have")
+        if self._recorder is not None and self._recorder.failure:
+            said.append(self._recorder.failure)
+        return replace(health, findings=(*health.findings, *said, *self._notes[-3:]))
+
+
+def _may_come_from_outside(message: Message, frame: bytes) -> bool:
+    """Nodes send pictures and markers, under their own topic; they never end a session or swap a body."""
+    if not isinstance(message, KeypointFrame | MarkerFrame):
+        return False
+    return frame.startswith(wire.topic_of(message).encode() + b"\0")
+
+
+def _sent_by_its_camera(frame: bytes, received: object) -> bool:
+    """Whether the connection a picture came by belongs to the node it claims to be of."""
+    name = frame[: frame.find(b"\0")].decode(errors="replace").removeprefix("in/").removeprefix("camera/")
+    try:
+        return received.get("User-Id") == name  # type: ignore[attr-defined]
+    except zmq.ZMQError:
+        return False
