@@ -10,24 +10,32 @@ against the priors: hundreds of frames of one walk do not overrule anatomy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int, Int64
+from scipy.linalg import block_diag
 
 from kincast.models.body import SCALES, BodyParameters
 from kincast.models.body.skeleton import skeleton_of
-from kincast.models.body_prior import ShapePriorConfig, pose_prior, posture_table, shape_prior
+from kincast.models.body_prior import (
+    FLAT_FOOT_MEAN,
+    ShapePriorConfig,
+    flat_foot_precision,
+    pose_prior,
+    posture_table,
+    shape_prior,
+)
+from kincast.models.body_problem import BodyProblem, Shared, solve
 from kincast.models.errors import UserMistakeError
-from kincast.models.initial_pose import laid_onto, similarity, start_postures
+from kincast.models.foot_flat import flat_feet, with_foot_axes
 from kincast.models.observations import Observations
-from kincast.models.pose_fit import BatchKinematics, PosePrior, fit_poses, integrated, pose_terms, posture
+from kincast.models.pose_fit import BatchKinematics
+from kincast.models.rough_start import GENERIC_HEIGHT_M, explained_instants, rough_poses, rough_size
 from kincast.models.seen_points import SeenPoints, seen_points
 from kincast.models.triangulation import ViewGeometry
 
-GENERIC_HEIGHT_M = 1.70
 GENERIC_MASS_KG = 75.3
-N_POSTURE = 36
 
 
 class TooLittleSeenError(UserMistakeError):
@@ -68,7 +76,7 @@ class FittedFrames:
 
 @dataclass(frozen=True)
 class BodyFit:
-    """The person, the covariance of (8 log scales, 3 S offsets, 36 mean posture angles) and how it was reached."""
+    """The person, the covariance of (8 log scales, 3 S offsets, 36 mean posture angles, 2 flat feet) and how it was reached."""
 
     parameters: BodyParameters
     covariance: Float[np.ndarray, "shared shared"]
@@ -77,35 +85,6 @@ class BodyFit:
     effective_instants: float
     median_distance_m: float
     iterations: int
-
-
-@dataclass(frozen=True)
-class _Shared:
-    """What all instants have in common."""
-
-    log_scales: np.ndarray
-    offsets: np.ndarray
-    mean_posture: np.ndarray
-
-    def moved(self, step: np.ndarray) -> _Shared:
-        n = 8 + self.offsets.size
-        return _Shared(
-            self.log_scales + step[:8], self.offsets + step[8:n].reshape(-1, 3), self.mean_posture + step[n:]
-        )
-
-    @property
-    def vector(self) -> np.ndarray:
-        return np.concatenate([self.log_scales, self.offsets.ravel(), self.mean_posture])
-
-
-@dataclass(frozen=True)
-class _Problem:
-    kinematics: BatchKinematics
-    seen: SeenPoints
-    weight: np.ndarray
-    within: PosePrior
-    prior_mean: np.ndarray
-    prior_precision: np.ndarray
 
 
 def fit_body(
@@ -133,36 +112,42 @@ def fit_body(
         raise TooLittleSeenError(
             f"recordings of different keypoint sets ({site_set}, {other[0]}) share no sites"
         )
-    parts = [_chosen_rows(recording, config, len(recordings)) for recording in recordings]
-    _require_enough(parts, recordings, config)
+    chosen = [_chosen_rows(recording, config, len(recordings)) for recording in recordings]
+    _require_enough([seen for seen, _ in chosen], recordings, config)
+    seen = SeenPoints.joined([part for part, _ in chosen])
+    flat = np.concatenate([flags for _, flags in chosen])
+    owner = np.concatenate([np.full(len(part.t_ns), i) for i, (part, _) in enumerate(chosen)])
 
     kinematics = BatchKinematics(skeleton)
-    seen = SeenPoints.joined(parts)
-    owner = np.concatenate([np.full(len(p.t_ns), i) for i, p in enumerate(parts)])
     height_ratio = None if height_m is None else height_m / GENERIC_HEIGHT_M
-    start = _rough_size(kinematics, seen, height_ratio)
-    q = _rough_poses(kinematics, start, seen)
-    q, seen, owner = _without_strangers(kinematics, start, q, seen, owner, config)
+    start = rough_size(kinematics, seen, height_ratio)
+    q = rough_poses(kinematics, start, seen)
+    good = explained_instants(kinematics, start, q, seen)
+    if good.sum() < config.min_frames:
+        raise UnlikePersonError(
+            f"only {int(good.sum())} of {len(q)} instants look like one person: check the cameras' calibration"
+        )
+    q, seen, flat, owner = q[good], seen.rows(np.flatnonzero(good)), flat[good], owner[good]
+    weight = _weights(recordings, seen, q, owner, config)
 
-    mean, between, within_sd = posture_table()
-    weight = np.zeros(len(q))
-    effective = 0.0
-    for i, recording in enumerate(recordings):
-        rows = owner == i
-        if rows.any():
-            instants = effective_instants(recording, seen.t_ns[rows], q[rows], config)
-            weight[rows] = min(1.0, instants / rows.sum())
-            effective += weight[rows].sum()
-    shape = shape_prior(site_set, height_ratio, config.shape)
-    prior_mean = np.concatenate([shape.mean, mean])
-    precision = np.zeros((len(prior_mean), len(prior_mean)))
-    n_shape = len(shape.mean)
-    precision[:n_shape, :n_shape] = shape.precision
-    precision[n_shape:, n_shape:] = np.diag(between**-2)
-    within = PosePrior(mean, within_sd, pose_prior().lower, pose_prior().upper)
-    problem = _Problem(kinematics, seen, weight, within, prior_mean, precision)
-    shared = _Shared(start, np.zeros((len(skeleton.site_names), 3)), mean)
-    shared, q, covariance, iterations = _solve(problem, shared, q, config.iterations)
+    prior_mean, precision = _shared_prior(site_set, height_ratio, config.shape)
+    foot_axes = with_foot_axes(skeleton, site_set)
+    problem = BodyProblem(
+        kinematics=kinematics if foot_axes is None else BatchKinematics(foot_axes),
+        seen=seen,
+        flat=flat if foot_axes is not None else np.zeros_like(flat),
+        owner=owner,
+        weight=weight,
+        within=replace(pose_prior(), sd=np.tile(posture_table()[2], (len(q), 1))),
+        prior_mean=prior_mean,
+        prior_precision=precision,
+    )
+    n_sites = len(skeleton.site_names)
+    feet = np.full(2, FLAT_FOOT_MEAN)
+    solution = solve(
+        problem, Shared(start, np.zeros((n_sites, 3)), posture_table()[0], feet), q, config.iterations
+    )
+    shared, q = solution.shared, solution.q
 
     sites, _ = kinematics.poses(shared.log_scales, shared.offsets, q)
     distance = np.where(seen.valid, np.linalg.norm(sites - seen.points, axis=-1), np.nan)
@@ -177,14 +162,42 @@ def fit_body(
         for i in range(len(recordings))
     )
     return BodyFit(
-        parameters=_parameters(skeleton.site_names, shared, covariance, mass_kg, external_support),
-        covariance=covariance,
+        parameters=_parameters(skeleton.site_names, shared, solution.covariance, mass_kg, external_support),
+        covariance=solution.covariance,
         mean_posture=shared.mean_posture,
         frames=frames,
-        effective_instants=effective,
+        effective_instants=float(weight.sum()),
         median_distance_m=median,
-        iterations=iterations,
+        iterations=solution.iterations,
     )
+
+
+def _shared_prior(
+    site_set: str, height_ratio: float | None, config: ShapePriorConfig
+) -> tuple[Float[np.ndarray, " shared"], Float[np.ndarray, "shared shared"]]:
+    """Mean and precision of shape, mean posture and flat feet."""
+    shape = shape_prior(site_set, height_ratio, config)
+    mean, between, _ = posture_table()
+    prior_mean = np.concatenate([shape.mean, mean, np.full(2, FLAT_FOOT_MEAN)])
+    precision = np.asarray(block_diag(shape.precision, np.diag(between**-2), flat_foot_precision()))
+    return prior_mean, precision
+
+
+def _weights(
+    recordings: list[Observations],
+    seen: SeenPoints,
+    q: Float[np.ndarray, "time 41"],
+    owner: Int[np.ndarray, " time"],
+    config: BodyFitConfig,
+) -> Float[np.ndarray, " time"]:
+    """Effective instants over instants, per instant."""
+    weight = np.zeros(len(q))
+    for i, recording in enumerate(recordings):
+        rows = owner == i
+        if rows.any():
+            instants = effective_instants(recording, seen.t_ns[rows], q[rows], config)
+            weight[rows] = min(1.0, instants / rows.sum())
+    return weight
 
 
 def effective_instants(
@@ -221,15 +234,21 @@ def _camera_place(recording: Observations, camera: int) -> Float[np.ndarray, "2"
     return ViewGeometry.of(recording.cameras[camera : camera + 1]).centre[0, :2]
 
 
-def _chosen_rows(recording: Observations, config: BodyFitConfig, n_recordings: int) -> SeenPoints:
-    """Instants spread over the recording, at irregular spacing lest they all fall on the same phase of the gait."""
+def _chosen_rows(
+    recording: Observations, config: BodyFitConfig, n_recordings: int
+) -> tuple[SeenPoints, Bool[np.ndarray, "time 2"]]:
+    """Instants spread over the recording, at irregular spacing lest they all fall on the same phase of the gait.
+
+    With them, whether each foot stands flat (which only the full rate can tell).
+    """
     seen = seen_points(recording)
+    flat = flat_feet(seen, recording.keypoint_set)
     enough = np.flatnonzero(seen.valid.sum(axis=1) >= min(config.min_points, seen.valid.shape[1]))
     most = max(config.min_frames, config.max_frames // n_recordings)
     if len(enough) > most:
         place = (np.arange(most) + (np.arange(most) * 0.6180339887) % 1.0) / most
         enough = enough[np.unique((place * len(enough)).astype(int))]
-    return seen.rows(enough)
+    return seen.rows(enough), flat[enough]
 
 
 def _require_enough(parts: list[SeenPoints], recordings: list[Observations], config: BodyFitConfig) -> None:
@@ -242,166 +261,9 @@ def _require_enough(parts: list[SeenPoints], recordings: list[Observations], con
         )
 
 
-def _rough_size(kinematics: BatchKinematics, seen: SeenPoints, height_ratio: float | None) -> np.ndarray:
-    """Overall log scale from the start postures laid onto the points: the scale of the best of them, median over time."""
-    scales = np.zeros(8)
-    if height_ratio is not None:
-        scales[0] = np.log(height_ratio)
-        return scales
-    templates, _ = kinematics.poses(scales, np.zeros((seen.points.shape[1], 3)), start_postures())
-    found = []
-    for points, valid in zip(seen.points, seen.valid, strict=True):
-        best = (np.inf, 1.0)
-        for template in templates:
-            rotation, _, scale = similarity(template[valid], points[valid])
-            a = template[valid] - template[valid].mean(axis=0)
-            b = points[valid] - points[valid].mean(axis=0)
-            best = min(best, (float(((scale * a @ rotation.T - b) ** 2).sum()), scale))
-        found.append(best[1])
-    scales[0] = np.log(np.clip(np.median(found), 0.35, 1.6))
-    return scales
-
-
-def _rough_poses(kinematics: BatchKinematics, scales: np.ndarray, seen: SeenPoints) -> np.ndarray:
-    """Best of the start postures per instant: a few steps for all, then the rest of the way for the winner."""
-    offsets = np.zeros((seen.points.shape[1], 3))
-    starts = laid_onto(kinematics, scales, offsets, seen.points, seen.valid)
-    n, p = starts.shape[:2]
-    loose = np.eye(3) / 0.03**2 * seen.valid[..., None, None]
-    q, cost, _ = fit_poses(
-        kinematics,
-        scales,
-        offsets,
-        starts.reshape(n * p, 41),
-        np.repeat(seen.points, p, axis=0),
-        np.repeat(loose, p, axis=0),
-        pose_prior(),
-        iterations=5,
-    )
-    best = np.argmin(cost.reshape(n, p), axis=1)
-    q = q.reshape(n, p, 41)[np.arange(n), best]
-    q, _, _ = fit_poses(kinematics, scales, offsets, q, seen.points, loose, pose_prior(), iterations=15)
-    return q
-
-
-def _without_strangers(
-    kinematics: BatchKinematics,
-    scales: np.ndarray,
-    q: np.ndarray,
-    seen: SeenPoints,
-    owner: np.ndarray,
-    config: BodyFitConfig,
-) -> tuple[np.ndarray, SeenPoints, np.ndarray]:
-    """Drop instants that no pose of even the rough body explains (another person, a failed start)."""
-    sites, _ = kinematics.poses(scales, np.zeros((seen.points.shape[1], 3)), q)
-    distance = np.where(seen.valid, np.linalg.norm(sites - seen.points, axis=-1), np.nan)
-    median = np.nanmedian(distance, axis=1)
-    good = median < max(0.10, 2.0 * float(np.median(median)))
-    if good.sum() < config.min_frames:
-        raise UnlikePersonError(
-            f"only {int(good.sum())} of {len(q)} instants look like one person: check the cameras' calibration"
-        )
-    return q[good], seen.rows(np.flatnonzero(good)), owner[good]
-
-
-def _evaluate(problem: _Problem, shared: _Shared, q: np.ndarray):
-    sites, jacobian = problem.kinematics.poses(shared.log_scales, shared.offsets, q)
-    terms = pose_terms(
-        sites,
-        jacobian,
-        q,
-        problem.seen.points,
-        problem.seen.information,
-        problem.within.with_mean(shared.mean_posture),
-    )
-    deviation = shared.vector - problem.prior_mean
-    cost = float((problem.weight * terms.cost).sum() + 0.5 * deviation @ problem.prior_precision @ deviation)
-    return cost, terms, jacobian
-
-
-def _system(problem: _Problem, shared: _Shared, q: np.ndarray, terms, jacobian):
-    """Pose blocks, coupling blocks, shared block and gradients, already weighted by effective instants."""
-    t, s = terms.residual.shape[:2]
-    by_scale, by_offset = problem.kinematics.shape(shared.log_scales, shared.offsets, q)
-    weighted = terms.weighted * problem.weight[:, None, None, None]
-    n_shape, n_shared = 8 + 3 * s, 8 + 3 * s + N_POSTURE
-    weighted_scale = weighted @ by_scale
-    weighted_offset = weighted @ by_offset
-    coupling = np.zeros((t, 40, n_shared))
-    pose_rows = np.swapaxes(jacobian.reshape(t, 3 * s, 40), 1, 2)
-    coupling[:, :, :8] = pose_rows @ weighted_scale.reshape(t, 3 * s, 8)
-    coupling[:, :, 8:n_shape] = np.moveaxis(np.swapaxes(jacobian, -1, -2) @ weighted_offset, 1, 2).reshape(
-        t, 40, 3 * s
-    )
-    value, slope = posture(q)
-    inverse_variance = problem.within.sd**-2
-    coupling[:, :, n_shape:] = -np.swapaxes(slope, 1, 2) * inverse_variance * problem.weight[:, None, None]
-
-    shared_normal = problem.prior_precision.copy()
-    shared_normal[:8, :8] += np.einsum("tsik,tsil->kl", by_scale, weighted_scale)
-    cross = np.einsum("tsik,tsij->ksj", weighted_scale, by_offset).reshape(8, 3 * s)
-    shared_normal[:8, 8:n_shape] += cross
-    shared_normal[8:n_shape, :8] += cross.T
-    own = np.einsum("tski,tskj->sij", by_offset, weighted_offset)
-    for site in range(s):
-        block = slice(8 + 3 * site, 11 + 3 * site)
-        shared_normal[block, block] += own[site]
-    rows = np.arange(n_shape, n_shared)
-    shared_normal[rows, rows] += problem.weight.sum() * inverse_variance
-
-    gradient = problem.prior_precision @ (shared.vector - problem.prior_mean)
-    gradient[:8] += np.einsum("tsik,tsi->k", weighted_scale, terms.residual)
-    gradient[8:n_shape] += np.einsum("tsij,tsi->sj", weighted_offset, terms.residual).ravel()
-    deviation = (value - shared.mean_posture) * inverse_variance
-    gradient[n_shape:] -= (problem.weight[:, None] * deviation).sum(axis=0)
-    pose_normal = terms.normal * problem.weight[:, None, None]
-    pose_gradient = terms.gradient * problem.weight[:, None]
-    return pose_normal, pose_gradient, coupling, shared_normal, gradient
-
-
-def _solve(problem: _Problem, shared: _Shared, q: np.ndarray, iterations: int):
-    """Levenberg-Marquardt on poses and shared parameters together."""
-    damping = 1e-3
-    cost, terms, jacobian = _evaluate(problem, shared, q)
-    done = 0
-    while done < iterations:
-        done += 1
-        pose_normal, pose_gradient, coupling, shared_normal, gradient = _system(
-            problem, shared, q, terms, jacobian
-        )
-        accepted = False
-        for _ in range(6):
-            damped = pose_normal + damping * np.einsum("tii->ti", pose_normal)[:, :, None] * np.eye(40)
-            eliminated = np.linalg.solve(damped, np.concatenate([coupling, pose_gradient[..., None]], axis=2))
-            flat = coupling.reshape(-1, coupling.shape[2])
-            schur = shared_normal - flat.T @ eliminated[:, :, :-1].reshape(flat.shape)
-            schur += damping * np.diag(np.diag(shared_normal))
-            reduced = gradient - np.einsum("tik,ti->k", coupling, eliminated[:, :, -1])
-            step = -np.linalg.solve(schur, reduced)
-            pose_step = -eliminated[:, :, -1] - eliminated[:, :, :-1] @ step
-            pose_step *= np.minimum(1.0, 0.5 / np.maximum(np.abs(pose_step).max(axis=1), 1e-9))[:, None]
-            trial, trial_q = shared.moved(step), integrated(q, pose_step)
-            new_cost, new_terms, new_jacobian = _evaluate(problem, trial, trial_q)
-            if new_cost < cost:
-                accepted = True
-                break
-            damping *= 10.0
-        if not accepted:
-            break
-        gain = cost - new_cost
-        shared, q, cost, terms, jacobian = trial, trial_q, new_cost, new_terms, new_jacobian
-        damping = max(damping * 0.2, 1e-8)
-        if gain < 1e-5 * (1.0 + abs(cost)):
-            break
-    pose_normal, _, coupling, shared_normal, _ = _system(problem, shared, q, terms, jacobian)
-    flat = coupling.reshape(-1, coupling.shape[2])
-    schur = shared_normal - flat.T @ np.linalg.solve(pose_normal, coupling).reshape(flat.shape)
-    return shared, q, np.linalg.inv(schur), done
-
-
 def _parameters(
     names: tuple[str, ...],
-    shared: _Shared,
+    shared: Shared,
     covariance: np.ndarray,
     mass_kg: float | None,
     external_support: str,

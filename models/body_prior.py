@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from kincast.models.body import SCALES
 from kincast.models.body.keypoint_sets import KEYPOINT_LANDMARKS
+from kincast.models.body.landmarks import LANDMARKS
 from kincast.models.body.segments import LEG_RANGES_DEG, UPPER_BODIES, hinges
 from kincast.models.coordinates import JOINT_COORDINATES
 from kincast.models.mirrored_sites import left_right_pairs, site_landmarks
@@ -28,18 +29,18 @@ POSTURE = ("pelvis_tilt", "pelvis_list", *JOINT_COORDINATES)
 # The last is loose where a therapy session is (sitting, reaching); tilt looser than lumbar extension, so
 # that a bent trunk is read as hips bending rather than the spine (sit-to-stand), whatever the shape says.
 _POSTURE_DEG: dict[str, tuple[float, float, float]] = {
-    "pelvis_tilt": (0.0, 5.0, 20.0),
-    "pelvis_list": (0.0, 2.0, 6.0),
-    "hip_flexion": (10.0, 30.0, 40.0),
-    "hip_adduction": (-1.0, 3.0, 8.0),
-    "hip_rotation": (-2.0, 6.0, 6.0),
-    "knee_angle": (20.0, 30.0, 40.0),
-    "ankle_angle": (5.0, 8.0, 20.0),
-    "subtalar_angle": (3.0, 6.0, 7.0),
+    "pelvis_tilt": (0.0, 4.0, 4.0),
+    "pelvis_list": (0.0, 2.0, 3.0),
+    "hip_flexion": (10.0, 30.0, 20.0),
+    "hip_adduction": (-1.0, 3.0, 5.0),
+    "hip_rotation": (-2.0, 6.0, 5.0),
+    "knee_angle": (20.0, 30.0, 20.0),
+    "ankle_angle": (5.0, 8.0, 10.0),
+    "subtalar_angle": (3.0, 6.0, 6.0),
     "mtp_angle": (0.0, 5.0, 10.0),
-    "lumbar_extension": (-8.0, 7.0, 10.0),
-    "lumbar_bending": (0.0, 3.0, 8.0),
-    "lumbar_rotation": (0.0, 3.0, 10.0),
+    "lumbar_extension": (-8.0, 5.0, 4.0),
+    "lumbar_bending": (0.0, 3.0, 4.0),
+    "lumbar_rotation": (0.0, 3.0, 6.0),
     "neck_extension": (0.0, 10.0, 15.0),
     "neck_bending": (0.0, 4.0, 10.0),
     "neck_rotation": (0.0, 6.0, 20.0),
@@ -51,6 +52,20 @@ _POSTURE_DEG: dict[str, tuple[float, float, float]] = {
     "wrist_flex": (0.0, 5.0, 10.0),
     "wrist_dev": (0.0, 5.0, 10.0),
 }
+
+
+FLAT_FOOT_SD = np.radians(1.5)
+"""How constant (rad) a foot's pitch is while it stands flat."""
+FLAT_FOOT_MEAN = np.radians(2.0)
+FLAT_FOOT_BETWEEN_SD = np.radians(5.0)
+FLAT_FOOT_SIDES_SD = np.radians(2.5)
+"""Shoes and the model's idea of the foot's axis differ between people; the two feet of one person hardly do."""
+
+
+def flat_foot_precision() -> Float[np.ndarray, "2 2"]:
+    """Of the right and the left foot's pitch when standing flat."""
+    own = 0.5 * FLAT_FOOT_SIDES_SD**2
+    return np.linalg.inv(FLAT_FOOT_BETWEEN_SD**2 * np.ones((2, 2)) + own * np.eye(2))
 
 
 @dataclass(frozen=True)
@@ -69,7 +84,9 @@ class ShapePriorConfig:
     scale_side_correlation: float = 0.93
     hip_offset_sd_m: float = 0.016
     limb_offset_sd_m: float = 0.010
-    trunk_offset_sd_m: float = 0.015
+    trunk_offset_sd_m: float = 0.012
+    shoulder_height_sd_m: float = 0.020
+    trunk_length_sd_m: float = 0.020
     marker_offset_sd_m: float = 0.015
     offset_side_correlation: float = 0.8
 
@@ -104,7 +121,10 @@ def pose_prior() -> PosePrior:
     """Prior on one pose of an unknown person: both spreads together."""
     mean, between, within = posture_table()
     limits = np.radians(joint_limits_deg())
-    return PosePrior(mean, np.hypot(between, within), limits[:, 0], limits[:, 1])
+    # a pose may be of any activity: three times the usual motion, and the pelvis freer than the spine
+    sd = np.hypot(between, 3.0 * within)
+    sd[0] = np.radians(30.0)
+    return PosePrior(mean, sd, limits[:, 0], limits[:, 1])
 
 
 def shape_prior(
@@ -122,13 +142,18 @@ def shape_prior(
     if height_ratio is not None:
         mean[0] = np.log(height_ratio)
     sd = np.array([_offset_sd(site_set, landmark, config) for landmark in landmarks])
-    covariance = np.diag(np.repeat(sd**2, 3))
+    covariance = np.diag(sd.ravel() ** 2)
     mirror = np.array([1.0, 1.0, -1.0])
     for left, right in left_right_pairs(site_set):
         for axis in range(3):
-            together = config.offset_side_correlation * mirror[axis] * sd[left] * sd[right]
+            together = config.offset_side_correlation * mirror[axis] * sd[left, axis] * sd[right, axis]
             covariance[3 * left + axis, 3 * right + axis] = together
             covariance[3 * right + axis, 3 * left + axis] = together
+    # The trunk has no scale of its own: its length against the legs moves all that sits on it alike.
+    on_trunk = np.array([LANDMARKS[landmark][0] in ("torso", "head") for landmark in landmarks])
+    on_trunk |= np.array([landmark.startswith("shoulder") for landmark in landmarks])
+    up = 3 * np.flatnonzero(on_trunk) + 1
+    covariance[np.ix_(up, up)] += config.trunk_length_sd_m**2
     precision[8:, 8:] = np.linalg.inv(covariance)
     return ShapePrior(mean, precision)
 
@@ -149,11 +174,13 @@ def _scale_covariance(config: ShapePriorConfig, height_ratio: float | None) -> F
     return covariance
 
 
-def _offset_sd(site_set: str, landmark: str, config: ShapePriorConfig) -> float:
+def _offset_sd(site_set: str, landmark: str, config: ShapePriorConfig) -> list[float]:
     if site_set not in KEYPOINT_LANDMARKS:
-        return config.marker_offset_sd_m
+        return [config.marker_offset_sd_m] * 3
     if landmark.startswith("hip"):
-        return config.hip_offset_sd_m
-    if _sided(landmark) == landmark or landmark.startswith(("shoulder", "eye", "ear")):
-        return config.trunk_offset_sd_m
-    return config.limb_offset_sd_m
+        return [config.hip_offset_sd_m] * 3
+    if landmark.startswith("shoulder"):  # where the shoulder girdle is carried is posture, not attachment alone
+        return [config.trunk_offset_sd_m, config.shoulder_height_sd_m, config.trunk_offset_sd_m]
+    if _sided(landmark) == landmark or landmark.startswith(("eye", "ear")):
+        return [config.trunk_offset_sd_m] * 3
+    return [config.limb_offset_sd_m] * 3

@@ -7,7 +7,7 @@ Student-t weights (Lange, Little and Taylor 1989) let a few wrong points be wron
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -26,17 +26,19 @@ N_DIRECTIONS = 11  # 8 log scales, 3 components of the site offsets
 class PosePrior:
     """Gaussian on pelvis tilt and list against gravity and on the 34 joint angles (rad), and hinge limits.
 
-    Order: tilt, list, joints. ``limit_sd`` is how far (rad) a limit may be passed at one unit of cost.
+    Order: tilt, list, joints. ``sd`` may differ per instant. ``limit_sd`` is how far (rad) a limit may be
+    passed at one unit of cost.
     """
 
     mean: Float[np.ndarray, "36"]
-    sd: Float[np.ndarray, "36"]
+    sd: Float[np.ndarray, "*n 36"]
     lower: Float[np.ndarray, "34"]
     upper: Float[np.ndarray, "34"]
     limit_sd: float = 0.05
 
-    def with_mean(self, mean: Float[np.ndarray, "36"]) -> PosePrior:
-        return PosePrior(mean, self.sd, self.lower, self.upper, self.limit_sd)
+    def rows(self, index: np.ndarray) -> PosePrior:
+        """The prior of some of the instants."""
+        return self if self.sd.ndim == 1 else replace(self, sd=self.sd[index])
 
 
 @partial(jax.jit, static_argnames=("skeleton",))
@@ -168,7 +170,7 @@ def pose_terms(
 
     value, slope = posture(q)
     deviation = (value - prior.mean) / prior.sd
-    scaled = slope / prior.sd[:, None]
+    scaled = slope / prior.sd[..., :, None]
     normal = normal + np.swapaxes(scaled, 1, 2) @ scaled
     gradient = gradient + np.einsum("nki,nk->ni", scaled, deviation)
 
@@ -208,7 +210,7 @@ def fit_poses(
             break
         trial = integrated(q[active], step[active])
         sites, jacobian = kinematics.poses(log_scales, site_offsets, trial)
-        new = pose_terms(sites, jacobian, trial, points[active], information[active], prior)
+        new = pose_terms(sites, jacobian, trial, points[active], information[active], prior.rows(active))
         better = new.cost <= cost[active]
         taken = active[better]
         gain = cost[taken] - new.cost[better]
