@@ -12,7 +12,7 @@ from kincast.offline.truth import SIDES, Truth, TruthEvent, TruthForces
 from kincast.streaming.results.csv_table import CsvTable
 
 MATCH_S = 0.15
-EDGE_S = 0.1
+EDGE_S = 0.05
 """Events this close to either end of the common time are not counted: one side may not have seen them."""
 SIGHT_S = 0.05
 """The plates must have seen the foot this long before and after an event of ours for it to count as extra."""

@@ -13,7 +13,7 @@ from kincast.models.errors import UserMistakeError
 
 if TYPE_CHECKING:
     from kincast.models.body import BodyParameters
-    from kincast.streaming.messages import KeypointFrame
+    from kincast.streaming.messages import Message
 
 
 class ReplayOptionError(UserMistakeError):
@@ -36,20 +36,17 @@ def read_body(path: Path | None) -> BodyParameters | None:
         raise ReplayOptionError(f"--body {path}: cannot be read ({error})") from None
 
 
-def recorded_pictures(path: Path) -> Iterator[KeypointFrame]:
-    """The keypoints that came in, as recorded."""
+def recorded_inputs(path: Path) -> Iterator[Message]:
+    """What the engine heard, as recorded."""
     from kincast.streaming import wire
-    from kincast.streaming.messages import KeypointFrame
     from kincast.streaming.recording import read_recording
 
     for recorded in read_recording(path).frames():
         if recorded.is_input:
             try:
-                message = recorded.message()
+                yield recorded.message()
             except wire.WireError:
                 continue
-            if isinstance(message, KeypointFrame):
-                yield message
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ class Replay:
             stages_ms=run.times.whole(),
             config={"speed": self.speed, "muscles": not self.torques, "body": str(self.body or "")},
         )
-        write_results(self.output, results, facts, recorded_pictures(self.recording))
+        write_results(self.output, results, facts, recorded_inputs(self.recording))
         valid = results.kinematics_valid.mean() if len(results.t_ns) else 0.0
         print(
             f"{self.output}: {len(results.t_ns)} rows, {valid:.0%} with valid kinematics,"

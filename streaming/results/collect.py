@@ -12,16 +12,20 @@ from kincast.streaming.messages import GaitEvent, Kinematics, Kinetics, LiveFram
 from kincast.streaming.results.pelvis_angles import file_coordinates
 from kincast.streaming.results.session import SessionResults
 
+Numbers = Float64[np.ndarray, " value"]
+
 
 class Collector:
-    """Takes LiveFrames one by one, keeping only what the files need; :meth:`results` at the end."""
+    """Takes LiveFrames one by one, keeping only the numbers the files need; :meth:`results` at the end."""
 
     def __init__(self, site_names: Sequence[str], muscles: Sequence[str]) -> None:
         self._site_names = tuple(site_names)
         self._muscles = tuple(muscles)
-        self._snapshots: dict[int, None] = {}
-        self._kinematics: dict[int, Kinematics] = {}
-        self._kinetics: dict[int, Kinetics] = {}
+        self._snapshots: set[int] = set()
+        self._kinematics: dict[int, Numbers] = {}
+        self._kinetics: dict[int, Numbers] = {}
+        self._kinematics_flags: dict[int, tuple[bool, bool]] = {}
+        self._kinetics_valid: dict[int, bool] = {}
         self._events: list[GaitEvent] = []
         self._strides: list[Stride] = []
         self._lags_ns: dict[str, list[int]] = {"kinematics": [], "kinetics": []}
@@ -29,54 +33,51 @@ class Collector:
     def add(self, frame: LiveFrame) -> None:
         """Take one frame. A second word on one instant replaces the first."""
         if not frame.flush:
-            self._snapshots[frame.t_ns] = None
-        for name, stream, said in (
-            ("kinematics", self._kinematics, frame.kinematics),
-            ("kinetics", self._kinetics, frame.kinetics),
-        ):
-            if said is not None:
-                stream[said.t_ns] = said  # type: ignore[assignment]
-                self._snapshots.setdefault(said.t_ns)
-                if not frame.flush:
-                    self._lags_ns[name].append(frame.t_ns - said.t_ns)
+            self._snapshots.add(frame.t_ns)
+        if frame.kinematics is not None:
+            k = frame.kinematics
+            self._kinematics[k.t_ns] = _kinematics_row(k)
+            self._kinematics_flags[k.t_ns] = (k.valid, k.tracked)
+            self._note(frame, "kinematics", k.t_ns)
+        if frame.kinetics is not None:
+            d = frame.kinetics
+            self._kinetics[d.t_ns] = _kinetics_row(d, len(self._muscles))
+            self._kinetics_valid[d.t_ns] = d.valid
+            self._note(frame, "kinetics", d.t_ns)
         self._events.extend(frame.events)
         self._strides.extend(frame.strides)
+
+    def _note(self, frame: LiveFrame, stream: str, t_ns: int) -> None:
+        self._snapshots.add(t_ns)
+        if not frame.flush:
+            self._lags_ns[stream].append(frame.t_ns - t_ns)
 
     def results(self) -> SessionResults:
         """All rows, in order of time, every number finite."""
         t_ns = np.array(sorted(self._snapshots), dtype=np.int64)
         n, muscles, sites = len(t_ns), len(self._muscles), len(self._site_names)
         pose = _Held(t_ns, POSE_SIZE + 2 * N_COORDINATES + 3 * sites)
-        flags = np.zeros((n, 2), dtype=bool)
+        kinetics = _Held(t_ns, N_COORDINATES + 18 + 7 + 2 * muscles)
+        flags, kinetics_valid = np.zeros((n, 2), dtype=bool), np.zeros(n, dtype=bool)
         for row, t in enumerate(t_ns.tolist()):
-            k = self._kinematics.get(t)
-            if k is not None:
-                parts = (k.qpos, k.angles_sd, k.angles_sd_within, k.sites.reshape(-1))
-                finite = pose.put(row, np.concatenate([np.asarray(p, dtype=np.float64) for p in parts]))
-                flags[row] = (k.valid and finite, k.tracked and finite)
+            if t in self._kinematics and pose.put(row, self._kinematics[t]):
+                flags[row] = self._kinematics_flags[t]
+            if t in self._kinetics and kinetics.put(row, self._kinetics[t]):
+                kinetics_valid[row] = self._kinetics_valid[t]
         pose.fill(default=_REST_POSE)
+        kinetics.fill_zero(held=slice(N_COORDINATES + 6, N_COORDINATES + 12))
         qpos, sd, sd_within, site_values = np.split(
             pose.values, np.cumsum([POSE_SIZE, N_COORDINATES, N_COORDINATES]), axis=1
         )
-        kinetics = _Held(t_ns, N_COORDINATES + 18 + 7 + 2 * muscles)
-        kinetics_valid = np.zeros(n, dtype=bool)
-        known = np.zeros(n, dtype=bool)
-        for row, t in enumerate(t_ns.tolist()):
-            d = self._kinetics.get(t)
-            if d is not None:
-                known[row] = kinetics.put(row, _kinetics_row(d, muscles))
-                kinetics_valid[row] = d.valid and known[row]
-        kinetics.fill_zero(held=slice(N_COORDINATES + 6, N_COORDINATES + 12))
-        k_values = kinetics.values
-        force, cop, free, residual, pct, act, act_sd = np.split(
-            k_values[:, N_COORDINATES:], np.cumsum([6, 6, 6, 6, 1, muscles]), axis=1
+        torques, force, cop, free, residual, pct, act, act_sd = np.split(
+            kinetics.values, np.cumsum([N_COORDINATES, 6, 6, 6, 6, 1, muscles]), axis=1
         )
         return SessionResults(
             t_ns=t_ns,
             coordinates=file_coordinates(qpos),
             coordinates_sd=sd,
             coordinates_sd_within=sd_within,
-            torques=k_values[:, :N_COORDINATES],
+            torques=torques,
             force=force.reshape(n, 2, 3),
             cop=cop.reshape(n, 2, 3),
             free_torque=free.reshape(n, 2, 3),
@@ -86,7 +87,7 @@ class Collector:
             activations_sd=act_sd,
             kinematics_valid=flags[:, 0],
             kinetics_valid=kinetics_valid,
-            kinetics_known=known,
+            kinetics_known=kinetics.said,
             tracked=flags[:, 1],
             sites=site_values.reshape(n, sites, 3),
             site_names=self._site_names,
@@ -105,7 +106,12 @@ _REST_POSE = np.zeros(POSE_SIZE)
 _REST_POSE[3] = 1.0
 
 
-def _kinetics_row(kinetics: Kinetics, muscles: int) -> Float64[np.ndarray, " value"]:
+def _kinematics_row(kinematics: Kinematics) -> Numbers:
+    parts = (kinematics.qpos, kinematics.angles_sd, kinematics.angles_sd_within, kinematics.sites.reshape(-1))
+    return np.concatenate([np.asarray(p, dtype=np.float64) for p in parts])
+
+
+def _kinetics_row(kinetics: Kinetics, muscles: int) -> Numbers:
     feet = (kinetics.right, kinetics.left)
     parts = [
         kinetics.torques,
@@ -125,29 +131,29 @@ class _Held:
 
     def __init__(self, t_ns: Int64[np.ndarray, " row"], width: int) -> None:
         self.values = np.zeros((len(t_ns), width))
-        self._said = np.zeros(len(t_ns), dtype=bool)
+        self.said = np.zeros(len(t_ns), dtype=bool)
 
-    def put(self, row: int, values: Float64[np.ndarray, " value"]) -> bool:
+    def put(self, row: int, values: Numbers) -> bool:
         """Store a row; False (and not stored) if a number is not finite."""
         if not np.isfinite(values).all():
             return False
         self.values[row] = values
-        self._said[row] = True
+        self.said[row] = True
         return True
 
-    def fill(self, default: Float64[np.ndarray, " value"]) -> None:
+    def fill(self, default: Numbers) -> None:
         """Rows without numbers get those of the nearest earlier row, before the first one those of the first."""
-        if not self._said.any():
+        if not self.said.any():
             self.values[:, : len(default)] = default
             return
         self.values = self.values[self._source_rows()]
 
     def fill_zero(self, held: slice) -> None:
         """Rows without numbers are 0, but for the columns ``held``, which keep the last ones said."""
-        if self._said.any():
+        if self.said.any():
             self.values[:, held] = self.values[self._source_rows()][:, held]
 
     def _source_rows(self) -> Int64[np.ndarray, " row"]:
-        rows = np.where(self._said, np.arange(len(self._said)), -1)
-        first = int(np.argmax(self._said))
+        rows = np.where(self.said, np.arange(len(self.said)), -1)
+        first = int(np.argmax(self.said))
         return np.maximum(np.maximum.accumulate(rows), first)

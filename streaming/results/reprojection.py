@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from kincast.models.camera import Camera, camera_arrays, project
+from kincast.models.camera import Camera, CameraValues, camera_arrays, project
 from kincast.streaming.messages import KeypointFrame
 
 MIN_CONFIDENCE = 0.5
 GC_LEVELS_PX = tuple(range(1, 51))
+BATCH = 2048
+"""Pictures of a camera that are compared at once; a long session is never in memory as a whole."""
 NEAREST_NS = 50_000_000
 """A picture this close to the first or last row is compared with that row; further out there is no estimate."""
 
@@ -41,27 +43,43 @@ def reprojection_errors(
     Of several people in a picture the one nearest to the model (median distance) is compared; sites that are
     NaN are left out. Pictures of cameras that are not among ``cameras`` are ignored.
     """
-    by_name: dict[str, list[KeypointFrame]] = {camera.name: [] for camera in cameras}
-    for picture in pictures:
-        if picture.camera in by_name:
-            by_name[picture.camera].append(picture)
+    waiting: dict[str, list[KeypointFrame]] = {camera.name: [] for camera in cameras}
+    found: dict[str, list[Float64[np.ndarray, " detection"]]] = {camera.name: [] for camera in cameras}
     values = camera_arrays(cameras) if cameras else None
-    errors: dict[str, Float64[np.ndarray, " detection"]] = {}
-    for index, camera in enumerate(cameras):
-        assert values is not None
-        one = type(values)(*(None if v is None else v[index] for v in values))
-        times = np.array([p.t_ns for p in by_name[camera.name]], dtype=np.int64)
-        points = sites_at(t_ns, sites, times)
-        known = np.isfinite(points)
-        pixels = project(one, np.where(known, points, 0.0))
-        pixels = np.where(np.all(known, axis=2, keepdims=True), pixels, np.nan)
-        pixels[np.isinf(points).any(axis=2)] = np.inf
-        found = [
-            _nearest_person(picture.people, pixel)
-            for picture, pixel in zip(by_name[camera.name], pixels, strict=True)
-        ]
-        errors[camera.name] = np.concatenate([*found, np.zeros(0)])
-    return ReprojectionErrors(errors)
+    one = {c.name: _single(values, i) for i, c in enumerate(cameras)} if values is not None else {}
+
+    def compare(name: str) -> None:
+        found[name].extend(_distances(t_ns, sites, one[name], waiting[name]))
+        waiting[name].clear()
+
+    for picture in pictures:
+        if picture.camera in waiting:
+            waiting[picture.camera].append(picture)
+            if len(waiting[picture.camera]) >= BATCH:
+                compare(picture.camera)
+    for name in waiting:
+        compare(name)
+    return ReprojectionErrors({name: np.concatenate([*parts, np.zeros(0)]) for name, parts in found.items()})
+
+
+def _single(values: CameraValues, index: int) -> CameraValues:
+    return CameraValues(*(None if v is None else v[index] for v in values))
+
+
+def _distances(
+    t_ns: Int64[np.ndarray, " row"],
+    sites: Float64[np.ndarray, "row keypoint 3"],
+    camera: CameraValues,
+    pictures: Sequence[KeypointFrame],
+) -> list[Float64[np.ndarray, " detection"]]:
+    if not pictures:
+        return []
+    points = sites_at(t_ns, sites, np.array([p.t_ns for p in pictures], dtype=np.int64))
+    known = np.isfinite(points)
+    pixels = project(camera, np.where(known, points, 0.0))
+    pixels = np.where(np.all(known, axis=2, keepdims=True), pixels, np.nan)
+    pixels[np.isinf(points).any(axis=2)] = np.inf
+    return [_nearest_person(p.people, pixel) for p, pixel in zip(pictures, pixels, strict=True)]
 
 
 def sites_at(

@@ -59,7 +59,8 @@ class RunFacts:
     """What summary.json says beside the numbers.
 
     ``header`` with ``start_ns`` known; ``cameras`` are those the results refer to (refit: refined, then
-    ``cameras_adjusted``); ``stages_ms`` per stage p50, p99, max; ``input_sha256`` over the recording's bytes.
+    ``cameras_adjusted``); ``stages_ms`` per stage p50, p99, max; ``input_sha256`` over the recording's bytes;
+    ``lost_*``: what the recording itself lacks (torn file), without what its messages tell.
     """
 
     header: SessionHeader

@@ -139,6 +139,6 @@ def write_storage(
     ]
     rows = [
         f"{t:.9f}\t" + "\t".join(map("{:.9g}".format, row))
-        for t, row in zip(time_s.tolist(), values.tolist(), strict=True)
+        for t, row in zip(time_s.tolist(), (values + 0.0).tolist(), strict=True)  # no negative zeros
     ]
     path.write_text("\n".join([*header, *rows]) + "\n", encoding="utf-8")

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from kincast.streaming.messages import SCHEMA_VERSION
+from kincast.streaming.results.lost import LossAccount
 from kincast.streaming.results.reprojection import GC_LEVELS_PX, ReprojectionErrors, quantile, share_within
 from kincast.streaming.results.session import RunFacts, SessionResults
 
 _PACKAGES = ("kincast", "mujoco", "jax", "numpy")
 
 
-def summarise(results: SessionResults, facts: RunFacts, reprojection: ReprojectionErrors) -> dict[str, Any]:
+def summarise(
+    results: SessionResults, facts: RunFacts, reprojection: ReprojectionErrors, account: LossAccount
+) -> dict[str, Any]:
     """The document. Shares, medians and means are null where there is nothing to take them of."""
     header = facts.header
     everything = reprojection.all_px
@@ -43,7 +46,10 @@ def summarise(results: SessionResults, facts: RunFacts, reprojection: Reprojecti
             "kinematics_valid": int(results.kinematics_valid.sum()),
             "kinetics_valid": int(results.kinetics_valid.sum()),
         },
-        "lost": {"messages": facts.lost_messages, "seconds": _rounded(facts.lost_seconds)},
+        "lost": {
+            "messages": facts.lost_messages + account.messages,
+            "seconds": _rounded(facts.lost_seconds + account.seconds),
+        },
         "lost_count": int(lost_starts.sum()),
         "kinetics": facts.kinetics,
         "policy_sha256": facts.policy_sha256,

@@ -11,12 +11,13 @@ import numpy as np
 from jaxtyping import Float64
 
 from kincast.models.coordinates import COORDINATES
-from kincast.streaming.messages import GaitEvent, KeypointFrame, Stride
+from kincast.streaming.messages import GaitEvent, KeypointFrame, Message, Stride
 from kincast.streaming.results import columns
 from kincast.streaming.results.cameras_toml import write_cameras
 from kincast.streaming.results.csv_table import write_csv
 from kincast.streaming.results.errors import FileMissingError
 from kincast.streaming.results.ground_frame import to_opensim
+from kincast.streaming.results.lost import LossAccount
 from kincast.streaming.results.reprojection import reprojection_errors
 from kincast.streaming.results.session import RunFacts, SessionResults
 from kincast.streaming.results.storage import write_storage
@@ -30,7 +31,7 @@ def write_results(
     folder: Path,
     results: SessionResults,
     facts: RunFacts,
-    pictures: Iterable[KeypointFrame] = (),
+    inputs: Iterable[Message] = (),
     twin_coordinates: Float64[np.ndarray, "row 40"] | None = None,
 ) -> None:
     """Write all files; an existing folder is written into, file by file.
@@ -38,7 +39,7 @@ def write_results(
     Args:
         results: the rows; may be none at all.
         facts: what else summary.json, body.json and cameras.toml hold.
-        pictures: the keypoints that came in, for the reprojection figures.
+        inputs: what the engine heard, for the reprojection figures and the account of what was lost.
         twin_coordinates: the simulated body's coordinates on the same rows.
 
     Raises:
@@ -46,7 +47,7 @@ def write_results(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder, results, facts, pictures, twin_coordinates)
+        _write(folder, results, facts, inputs, twin_coordinates)
     except OSError as error:
         raise FileMissingError(f"cannot write results to {folder}: {error.strerror or error}") from None
 
@@ -55,7 +56,7 @@ def _write(
     folder: Path,
     results: SessionResults,
     facts: RunFacts,
-    pictures: Iterable[KeypointFrame],
+    inputs: Iterable[Message],
     twin_coordinates: Float64[np.ndarray, "row 40"] | None,
 ) -> None:
     time_s = session_time(results, facts)
@@ -85,8 +86,10 @@ def _write(
     write_trc(folder / columns.MARKERS, time_s, results.site_names, to_opensim(results.sites))
     (folder / columns.BODY).write_text(facts.body.to_json() + "\n", encoding="utf-8")
     write_cameras(folder / columns.CAMERAS, facts.cameras, adjusted=facts.cameras_adjusted)
+    account = LossAccount()
+    pictures = (m for m in account.watch(inputs) if isinstance(m, KeypointFrame))
     reprojection = reprojection_errors(results.t_ns, results.sites, facts.cameras, pictures)
-    summary = summarise(results, facts, reprojection)
+    summary = summarise(results, facts, reprojection, account)
     (folder / columns.SUMMARY).write_text(
         json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8"
     )

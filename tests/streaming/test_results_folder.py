@@ -12,6 +12,7 @@ from kincast.models.body.parameters import BodyParameters
 from kincast.models.camera import Camera, camera_arrays, project
 from kincast.models.coordinates import COORDINATES, coordinates_from_pose, pose_from_coordinates
 from kincast.streaming.messages import (
+    Dropped,
     FootForce,
     GaitEvent,
     KeypointFrame,
@@ -206,7 +207,20 @@ def test_columns_units_and_axes(tmp_path) -> None:
 
 
 def test_events_gait_summary_body(tmp_path) -> None:
-    write_results(tmp_path, lagging_session().results(), facts((looking_camera(),)))
+    told = [Dropped(START, "cam_01", 2), Dropped(START, "cam_07", 1)]
+    seen = [
+        KeypointFrame(
+            "cam_01",
+            i,
+            START + i * PERIOD,
+            START,
+            "HALPE_26",
+            np.zeros((0, 3, 3), np.float32),
+            dropped=i // 5,
+        )
+        for i in range(6)
+    ]
+    write_results(tmp_path, lagging_session().results(), facts((looking_camera(),)), [*told, *seen])
     back = read_results(tmp_path)
     assert back.events is not None
     assert back.events.rows == (("0.016667", "right", "foot_strike", "0.01", "0.050000"),)
@@ -215,7 +229,8 @@ def test_events_gait_summary_body(tmp_path) -> None:
     assert back.gait.numbers("stride_length_m").tolist() == [1.23457]
     assert back.gait.numbers("stride_length_m_sd").tolist() == [0.01]
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["lost"] == {"messages": 3, "seconds": 0.05}
+    assert summary["lost"]["messages"] == 3 + 2 + 1 + 1
+    assert summary["lost"]["seconds"] == pytest.approx(0.05 + 3 * PERIOD * 1e-9, abs=1e-3)
     assert summary["frames"]["snapshots"] == 6
     assert set(summary["gc"]) == {str(x) for x in range(1, 51)}
     assert summary["residual_pct_bw_mean"] == 2.0
