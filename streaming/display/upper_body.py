@@ -35,7 +35,7 @@ def _curve(points: Sequence[Vector], per_span: int = 6) -> Points:
 
 
 def _tube(body: int, path: Points, radii: Sequence[float], scale: float, flat: float = 1.0) -> Mesh:
-    """Closed tube along ``path``; radii are spread evenly over its length, ``flat`` thins it across."""
+    """Closed tube along ``path``; radii are spread evenly over its length, ``flat`` thins it front to back."""
     path = np.asarray(path, float)
     share = np.linspace(0.0, 1.0, len(path))
     radius = np.interp(share, np.linspace(0.0, 1.0, len(radii)), radii)
@@ -55,7 +55,7 @@ def _tube(body: int, path: Points, radii: Sequence[float], scale: float, flat: f
     index = np.clip(np.arange(len(centres)) - len(cap), 0, len(path) - 1)
     vertices = np.concatenate(
         [
-            c + r * (np.cos(angle)[:, None] * side[k] + flat * np.sin(angle)[:, None] * up[k])
+            c + r * (flat * np.cos(angle)[:, None] * side[k] + np.sin(angle)[:, None] * up[k])
             for c, r, k in zip(centres, rings, index, strict=True)
         ]
     )
@@ -110,12 +110,12 @@ def _torso(body: int, scale: float) -> list[Mesh]:
     for k, centre in enumerate(line[:-1]):
         middle = 0.5 * (centre + line[k + 1])
         size = 0.026 - 0.010 * k / len(line)
-        meshes.append(_oval(body, middle, (size, 0.0105, size * 1.15), scale))
+        meshes.append(_oval(body, middle, (size, 0.0122, size * 1.15), scale))
         meshes.append(
             _tube(body, np.array([middle, middle + np.array([-0.03, -0.012, 0.0])]), (0.006, 0.004), scale)
         )
     sternum = _curve([(0.068, 0.345, 0.0), (0.088, 0.28, 0.0), (0.092, 0.20, 0.0)], 5)
-    meshes.append(_tube(body, sternum, (0.018, 0.015, 0.010), scale, flat=1.0))
+    meshes.append(_tube(body, sternum, (0.022, 0.016, 0.009), scale, flat=0.5))
     for k in range(10):
         meshes += _rib_pair(body, k, scale)
     for sign in (1.0, -1.0):
@@ -226,7 +226,7 @@ def _sacrum(body: int, scale: float) -> list[Mesh]:
         ],
         6,
     )
-    return [_tube(body, path, (0.045, 0.036, 0.022, 0.01, 0.006), scale, flat=0.4)]
+    return [_tube(body, path, (0.05, 0.042, 0.026, 0.011, 0.006), scale, flat=0.35)]
 
 
 def _arm(bodies: tuple[str, ...], side: str, scale: float) -> list[Mesh]:

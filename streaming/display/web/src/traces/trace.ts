@@ -121,7 +121,7 @@ export class Trace {
         legend: { show: false },
         scales: { x: { time: false }, y: { auto: false } },
         axes: [
-          { ...axis, size: 22, values: (_, splits) => splits.map((split) => `${split} s`) },
+          { ...axis, size: 22, values: (_, splits) => splits.map((split) => (split < 0 ? "" : `${split} s`)) },
           { ...axis, size: 46, space: 28 },
         ],
         series,

@@ -6,9 +6,9 @@ import type { Kinetics, Side } from "../protocol";
 export const METRES_PER_BODY_WEIGHT = 0.85;
 /** For scaling while the body mass is unknown. */
 const NOMINAL_WEIGHT_N = 700;
-const SHAFT_RADIUS_M = 0.013;
-const HEAD_LENGTH_M = 0.09;
-const HEAD_RADIUS_M = 0.036;
+const SHAFT_RADIUS_M = 0.015;
+const HEAD_LENGTH_M = 0.1;
+const HEAD_RADIUS_M = 0.042;
 const MIN_SHOWN_N = 1;
 const Z = new THREE.Vector3(0, 0, 1);
 
@@ -38,8 +38,9 @@ class Arrow {
     this.material = new THREE.MeshStandardMaterial({
       color: colour,
       emissive: colour,
-      emissiveIntensity: 0.35,
+      emissiveIntensity: 0.55,
       roughness: 0.4,
+      toneMapped: false,
     });
     const shaft = new THREE.CylinderGeometry(SHAFT_RADIUS_M, SHAFT_RADIUS_M, 1, 20).rotateX(Math.PI / 2);
     this.shaft = new THREE.Mesh(shaft.translate(0, 0, 0.5), this.material);
@@ -47,7 +48,7 @@ class Arrow {
     this.head = new THREE.Mesh(head.translate(0, 0, 0.5), this.material);
     this.foot = new THREE.Mesh(new THREE.RingGeometry(0.022, 0.032, 32), this.material);
     this.foot.position.z = 0.004;
-    this.ghost = new THREE.MeshBasicMaterial({ color: colour, depthTest: false, transparent: true, opacity: 0.3 });
+    this.ghost = new THREE.MeshBasicMaterial({ color: colour, depthTest: false, transparent: true, opacity: 0.35, toneMapped: false });
     for (const part of [this.shaft, this.head]) {
       // a bone or muscle in front must not hide the force
       const ghost = new THREE.Mesh(part.geometry, this.ghost);

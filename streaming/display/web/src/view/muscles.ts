@@ -31,7 +31,7 @@ export class Muscles {
     geometry.setAttribute("normal", new THREE.BufferAttribute(this.normals, 3));
     geometry.setAttribute("color", new THREE.BufferAttribute(this.colours, 3));
     geometry.setIndex(tubeTriangles(scene.muscles.length));
-    this.mesh = new THREE.Mesh(geometry, new THREE.MeshStandardMaterial({ vertexColors: true, roughness: 0.5 }));
+    this.mesh = new THREE.Mesh(geometry, new THREE.MeshStandardMaterial({ vertexColors: true, roughness: 0.55, toneMapped: false }));
     this.mesh.frustumCulled = false;
     this.mesh.castShadow = true;
   }

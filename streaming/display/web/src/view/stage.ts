@@ -122,8 +122,9 @@ export class Stage {
     this.world.add(rim);
     this.sun.castShadow = true;
     this.sun.shadow.mapSize.set(1024, 1024);
-    this.sun.shadow.radius = 5;
-    this.sun.shadow.bias = -0.0006;
+    this.sun.shadow.radius = 2;
+    this.sun.shadow.bias = -0.0004;
+    this.sun.shadow.normalBias = 0.012;
     const box = this.sun.shadow.camera;
     box.left = box.bottom = -1.6;
     box.right = box.top = 1.6;
