@@ -5,7 +5,7 @@ friction cone of the total load, and one vertical torque. The cost is, in this o
 
 1. the pelvis residual: the part of the demanded wrench that the feet leave unexplained;
 2. load on a sole point that is high or fast against the belt, softly: a load's cost is multiplied by
-   ``1 + (height / 3 cm)^8 + (speed / 0.35 m/s)^8``, so that the sharing between the feet follows contact without
+   ``1 + (height / 3 cm)^4 + (speed / 0.3 m/s)^4``, so that the sharing between the feet follows contact without
    a threshold;
 3. horizontal force that does not point from the load to a point above the pelvis (in walking the force passes
    close to such a point: Maus et al. 2010, Nat. Commun. 1:70), which settles the sharing of shear in double
@@ -32,13 +32,16 @@ class ContactConfig:
 
     friction: float = 0.6
     cone_facets: int = 8
+    vertical_weight: float = 20.0
     moment_arm_m: float = 0.15
-    load_weight: float = 2e-3
-    shear_weight: float = 2e-2
+    load_weight: float = 0.04
+    spread_weight: float = 0.15
+    flat_weight: float = 0.0003
+    shear_weight: float = 5e-2
     torque_weight: float = 5e-3
     gate_height_m: float = 0.03
-    gate_speed_m_s: float = 0.35
-    gate_power: int = 8
+    gate_speed_m_s: float = 0.3
+    gate_power: int = 4
     gate_limit: float = 1e6
     target_above_pelvis_m: float = 0.3
     free_torque_arm_m: float = 0.04
@@ -62,6 +65,19 @@ class ContactForces:
     solved: bool
 
 
+@dataclass(frozen=True)
+class SharingPrior:
+    """Share of the vertical load that the right foot is expected to carry, and the weight of departing from it."""
+
+    right: float
+    weight: float
+
+
+def flatness(gate: Float64[np.ndarray, "2 point"]) -> Float64[np.ndarray, "2"]:
+    """1 for a foot whose points all rest on the floor, towards 0 as they leave it or move."""
+    return np.mean(1.0 / gate, axis=1)
+
+
 def contact_gate(
     height_m: Float64[np.ndarray, "2 point"], speed_m_s: Float64[np.ndarray, "2 point"], config: ContactConfig
 ) -> Float64[np.ndarray, "2 point"]:
@@ -78,6 +94,9 @@ class ContactSolver:
         self._config = config or ContactConfig()
         self._weight = mass_kg * GRAVITY
         self._points = points_per_foot
+        self._residual_scale = np.ones(6)
+        self._residual_scale[2] = np.sqrt(self._config.vertical_weight)
+        self._residual_scale[3:] = 1.0 / self._config.moment_arm_m
         per_foot = points_per_foot + 3
         self._n = FEET * per_foot
         self._load = [slice(f * per_foot, f * per_foot + points_per_foot) for f in range(FEET)]
@@ -109,10 +128,11 @@ class ContactSolver:
         pelvis: Float64[np.ndarray, "3"],
         points: Float64[np.ndarray, "2 point 3"],
         gate: Float64[np.ndarray, "2 point"],
+        sharing: SharingPrior | None = None,
     ) -> tuple[Float64[np.ndarray, "n n"], Float64[np.ndarray, "n"], Float64[np.ndarray, "6 n"]]:
         """Hessian, gradient at zero, and the map from unknowns (in body weights) to the wrench at the pelvis."""
         c = self._config
-        scale = np.array([1.0, 1.0, 1.0, *(np.full(3, 1.0 / c.moment_arm_m))])
+        scale = self._residual_scale
         grasp = np.zeros((6, self._n))
         preference = np.zeros((2 * FEET, self._n))
         for f in range(FEET):
@@ -137,9 +157,18 @@ class ContactSolver:
         hessian = weighted.T @ weighted + c.shear_weight * (preference.T @ preference)
         diagonal = hessian.reshape(-1)[:: self._n + 1]
         for f in range(FEET):
-            diagonal[self._load[f]] += c.load_weight * gate[f]
+            # sum g n^2 = N^2 / sum(1/g) + sum g (n - share N)^2 with share = (1/g) / sum(1/g)
+            load = self._load[f]
+            contact = (1.0 / gate[f]).sum()
+            total = c.flat_weight + c.load_weight * (self._points / contact - 1.0)
+            hessian[load, load] += total - c.spread_weight / contact
+            diagonal[load] += c.spread_weight * gate[f]
             diagonal[self._yaw[f]] += c.torque_weight / c.free_torque_arm_m**2
             diagonal[self._shear[f]] += 1e-9
+        if sharing is not None:
+            apart = np.zeros(self._n)
+            apart[self._load[0]], apart[self._load[1]] = 1.0 - sharing.right, -sharing.right
+            hessian += sharing.weight * np.outer(apart, apart)
         gradient = -weighted.T @ (scale * wrench / self._weight)
         return hessian, gradient, grasp
 
@@ -155,6 +184,7 @@ class ContactSolver:
         pelvis: Float64[np.ndarray, "3"],
         points: Float64[np.ndarray, "2 point 3"],
         gate: Float64[np.ndarray, "2 point"],
+        sharing: SharingPrior | None = None,
     ) -> ContactForces:
         """Feet forces for the ``wrench`` (force, then moment about ``pelvis``; N, N m, world) the motion demands.
 
@@ -164,7 +194,7 @@ class ContactSolver:
         """
         if not (np.all(np.isfinite(wrench)) and np.all(np.isfinite(points)) and np.all(np.isfinite(gate))):
             raise ValueError("demanded wrench, sole points and gates must be finite")
-        hessian, gradient, grasp = self.problem(wrench, pelvis, points, gate)
+        hessian, gradient, grasp = self.problem(wrench, pelvis, points, gate, sharing)
         self._sense[:] = 0
         x, _, flag, _ = daqp.solve(hessian, gradient, self._cone, self._upper, self._lower, self._sense)
         solved = flag > 0 and bool(np.all(np.isfinite(x)))
@@ -197,10 +227,9 @@ class ContactSolver:
         free: Bool[np.ndarray, "n"],
     ) -> Float64[np.ndarray, "2 3 6"]:
         """Derivative of the foot forces by the wrench with the lifted points held off (cones taken as inactive)."""
-        scale2 = np.array([1.0, 1.0, 1.0, *(np.full(3, 1.0 / self._config.moment_arm_m**2))])
         kept = np.flatnonzero(free)
         gain = np.zeros((self._n, 6))
-        gain[kept] = np.linalg.solve(hessian[np.ix_(kept, kept)], grasp[:, kept].T * scale2)
+        gain[kept] = np.linalg.solve(hessian[np.ix_(kept, kept)], grasp[:, kept].T * self._residual_scale**2)
         out = np.zeros((FEET, 3, 6))
         for f in range(FEET):
             out[f, :2] = gain[self._shear[f]]

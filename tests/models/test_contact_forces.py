@@ -52,7 +52,7 @@ def test_a_lifted_foot_carries_nothing_and_one_foot_explains_everything() -> Non
     found = ContactSolver(7, MASS).solve(_wrench(force, at), PELVIS, points, gate)
     assert np.abs(found.force[1]).max() < 1.0
     np.testing.assert_allclose(found.force[0], force, atol=0.02 * MASS * GRAVITY)
-    np.testing.assert_allclose(found.cop[0], at, atol=0.01)
+    np.testing.assert_allclose(found.cop[0], at, atol=0.015)
     np.testing.assert_allclose(
         found.sensitivity[0, 2, 2], 1.0, atol=0.05, err_msg="one foot takes all of a change in vertical force"
     )
@@ -150,6 +150,8 @@ def test_sensitivity_is_the_derivative() -> None:
 
 def test_gate_is_one_on_the_floor_and_steep() -> None:
     heights = np.array([[0.0, 0.015, 0.03, 0.06], [-0.02, 0.0, 0.0, 0.2]])
-    speeds = np.array([[0.0, 0.0875, 0.0, 0.0], [0.0, 0.35, 0.7, 3.0]])
+    speeds = np.array([[0.0, 0.075, 0.0, 0.0], [0.0, 0.3, 0.6, 3.0]])
     gate = contact_gate(heights, speeds, ContactConfig())
-    np.testing.assert_allclose(gate, [[1, 1 + 2**-8 + 4**-8, 2, 257], [1, 2, 257, 1e6]], rtol=1e-9)
+    np.testing.assert_allclose(
+        gate, [[1, 1 + 2**-4 + 4**-4, 2, 17], [1, 2, 17, 1e4 + (0.2 / 0.03) ** 4 + 1]], rtol=1e-9
+    )
