@@ -17,6 +17,8 @@ HALF_STANCE_WIDTH_M = 0.085
 FULL_STEP_M = 0.5
 FLAT_FROM, FLAT_TO = 0.16, 0.45
 RISE_POWER = 1.8
+LEAVING_RATE, LANDING_RATE = 0.35, 0.2
+"""Of the swing's mean speed."""
 """Shares of stance between which the whole foot is on the floor."""
 
 
@@ -89,6 +91,13 @@ def foot_motion(
     return FootMotion(origin, axes, toes, pitch)
 
 
+def _progress(w: Float64[np.ndarray, " t"]) -> Float64[np.ndarray, " t"]:
+    """Share of the way through the air: a foot leaves at some 1 m/s and lands at half of that, it does not creep."""
+    a, b = LEAVING_RATE, LANDING_RATE
+    h = _smooth(w)
+    return h + a * w * (1 - w) ** 3 * (1 + 3 * w) - b * (1 - w) * w**3 * (4 - 3 * w)
+
+
 def _smooth(w: Float64[np.ndarray, " t"]) -> Float64[np.ndarray, " t"]:
     """Minimum-jerk progress (Flash and Hogan 1985)."""
     return w**3 * (10 - 15 * w + 6 * w**2)
@@ -106,7 +115,7 @@ def _swing_ball(
     w: np.ndarray, begin: np.ndarray, end: np.ndarray, effort: np.ndarray, bump_m: float, across: np.ndarray
 ) -> np.ndarray:
     """Ball of the foot through the air: level progress, a low point in mid-swing, an outward arc."""
-    level = begin + _smooth(w)[:, None] * (end - begin)
+    level = begin + _progress(w)[:, None] * (end - begin)
     height = PchipInterpolator([0, 0.22, 0.55, 0.85, 1.0], [0, 0.055, 0.035, 0.03, 0.0])
     level[:, 2] = _smooth(w) * end[:, 2] + height(w) * (0.4 + 0.6 * effort)
     level[:, :2] += (bump_m * np.sin(np.pi * w) ** 2)[:, None] * across

@@ -32,7 +32,9 @@ class ContactConfig:
 
     ``start_*``: the slowest point must move faster than this to leave; ``rest_*``: slower than this to have landed
     (fractions of walking speed, at least the floor). ``confirm_s``: how long the new state must have lasted before
-    it is said; it bounds the latency. ``min_travel_m``: least way the slowest point has moved by then.
+    it is said; it bounds the latency. ``min_travel_m``: how far every point of the foot must be from where it was
+    when the foot began to move; ``min_travel_standing_m`` while the body hardly moves, where noise alone could
+    look like a small step.
     """
 
     start_fraction: float = 0.5
@@ -43,7 +45,9 @@ class ContactConfig:
     noise_factor: float = 4.0
     confirm_off_s: float = 0.03
     confirm_strike_s: float = 0.015
-    min_travel_m: float = 0.010
+    min_travel_m: float = 0.015
+    min_travel_standing_m: float = 0.030
+    standing_m_s: float = 0.25
     min_stance_s: float = 0.10
     min_swing_s: float = 0.10
     landing_height_m: float = 0.05
@@ -144,8 +148,10 @@ def _look_for_off(
         return state, None
     lasted = float(s.t_s[-1] - s.t_s[first])
     point = int(np.argmin(s.speed[first]))
-    travel = float(np.trapezoid(s.slowest[first:], s.t_s[first:]))
-    if lasted < config.confirm_off_s or travel < config.min_travel_m * leg_m / 0.9:
+    travel = float(np.linalg.norm(s.place[-1] - s.place[max(first - 1, 0)], axis=-1).min())
+    walking = s.walking_speed[-1] > config.standing_m_s
+    least = (config.min_travel_m if walking else config.min_travel_standing_m) * leg_m / 0.9
+    if lasted < config.confirm_off_s or travel < least:
         return state, None
     coarse = _crossing_time(s, threshold, first)
     reading = read_clocks(s, OFF, point, coarse, state.noise_m_s, state.swing_s)

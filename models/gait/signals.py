@@ -20,7 +20,7 @@ class FootSignals:
 
     Attributes:
         t_s: (n,) instants.
-        height: (n, 3) of heel, big toe, small toe, world z.
+        place: (n, 3, 3) of heel, big toe, small toe on the moving ground (world axes, m).
         speed: (n, 3) of the points against the ground, 3D.
         slowest: (n,) least of the three: a foot in contact has a point that (nearly) rests.
         planar: (n, 3, 2) horizontal velocity of the points against the ground.
@@ -32,7 +32,7 @@ class FootSignals:
     """
 
     t_s: Float64[np.ndarray, " n"]
-    height: Float64[np.ndarray, "n 3"]
+    place: Float64[np.ndarray, "n 3 3"]
     speed: Float64[np.ndarray, "n 3"]
     slowest: Float64[np.ndarray, " n"]
     planar: Float64[np.ndarray, "n 3 2"]
@@ -42,6 +42,11 @@ class FootSignals:
     pitch_rate: Float64[np.ndarray, " n"]
     backwards: np.ndarray
 
+    @property
+    def height(self) -> Float64[np.ndarray, "n 3"]:
+        """World z of the points."""
+        return self.place[:, :, 2]
+
 
 def foot_signals(
     track: GaitTrack, side: int, start: int, ground_velocity: Float64[np.ndarray, "2"]
@@ -50,6 +55,8 @@ def foot_signals(
     t = track.t_s
     velocity = track.feet_velocity[start:, side].copy()
     velocity[:, :, :2] -= ground_velocity
+    place = track.feet[start:, side].copy()
+    place[:, :, :2] -= (ground_velocity * (t[start:] - t[-1])[:, None])[:, None, :]
     speed = np.linalg.norm(velocity, axis=-1)
     over_ground = mean_velocity(t, track.pelvis[:, :2], t[start:], REFERENCE_S) - ground_velocity
     walking_speed = np.linalg.norm(over_ground, axis=-1)
@@ -61,7 +68,7 @@ def foot_signals(
     toes = velocity[:, BIG_TOE:, 2].mean(axis=1)
     return FootSignals(
         t_s=t[start:],
-        height=track.feet[start:, side, :, 2],
+        place=place,
         speed=speed,
         slowest=speed.min(axis=1),
         planar=velocity[:, :, :2],
