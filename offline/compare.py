@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from kincast.offline.angle_errors import AngleErrors, angle_errors
 from kincast.offline.event_errors import EventErrors, event_errors
@@ -29,7 +29,9 @@ class Comparison:
     rows: int
     valid_share: Mapping[str, float]
     angles: AngleErrors | None
+    angles_where_valid: AngleErrors | None
     forces: ForceErrors | None
+    forces_where_valid: ForceErrors | None
     moments: MomentErrors | None
     events: Mapping[str, EventErrors] | None
     strides: StrideErrors | None
@@ -59,7 +61,8 @@ def load_sides(out: Path, truth: Path, skip_s: float = 0.0) -> Sides:
     """
     results = read_results(out)
     trial = str(results.summary.get("session_id", out.name))
-    measured = read_truth(truth, trial)
+    mass_kg = float(results.body.mass_kg) if results.body is not None else None
+    measured = read_truth(truth, trial, mass_kg)
     start = results.summary.get("start_ns")
     if not isinstance(start, int) or isinstance(start, bool):
         raise TruthMissingError(f"{out}/summary.json says no start_ns, so the two clocks cannot be aligned")
@@ -70,10 +73,21 @@ def load_sides(out: Path, truth: Path, skip_s: float = 0.0) -> Sides:
 
 
 def _without_start(results: ResultsFolder, skip_s: float) -> ResultsFolder:
+    valid = results.valid
+    if valid is not None and "time_s" in valid.columns:
+        keep = valid.numbers("time_s") >= skip_s
+        valid = dataclasses.replace(
+            valid, rows=tuple(row for row, k in zip(valid.rows, keep, strict=True) if k)
+        )
+    return dataclasses.replace(_rows(results, results.kinematics.time_s >= skip_s), valid=valid)
+
+
+def _rows(results: ResultsFolder, keep: Bool[np.ndarray, " row"]) -> ResultsFolder:
+    """The time series reduced to some rows; series of another length become None."""
+
     def cut(storage: Storage | None) -> Storage | None:
-        if storage is None:
+        if storage is None or len(storage.time_s) != len(keep):
             return None
-        keep = storage.time_s >= skip_s
         return dataclasses.replace(storage, time_s=storage.time_s[keep], values=storage.values[keep])
 
     kinematics = cut(results.kinematics)
@@ -88,6 +102,30 @@ def _without_start(results: ResultsFolder, skip_s: float) -> ResultsFolder:
     )
 
 
+def _flags(ours: ResultsFolder, name: str) -> Bool[np.ndarray, " row"] | None:
+    if ours.valid is None or name not in ours.valid.columns:
+        return None
+    flags = ours.valid.numbers(name) > 0.5
+    return flags if len(flags) == len(ours.kinematics.time_s) else None
+
+
+def _angles_where_valid(sides: Sides) -> AngleErrors | None:
+    keep = _flags(sides.ours, "kinematics")
+    if keep is None:
+        return None
+    ours = _rows(sides.ours, keep)
+    return angle_errors(ours.kinematics, ours.kinematics_sd, sides.clock_s[keep], sides.truth)
+
+
+def _forces_where_valid(sides: Sides, mass_kg: float) -> ForceErrors | None:
+    keep = _flags(sides.ours, "kinetics")
+    grf = sides.ours.ground_forces
+    if keep is None or grf is None or not keep.any():
+        return None
+    ours = dataclasses.replace(grf, time_s=grf.time_s[keep], values=grf.values[keep])
+    return force_errors(ours, sides.clock_s[keep], sides.truth, mass_kg)
+
+
 def compare(out: Path, truth: Path, skip_s: float = 0.0) -> Comparison:
     """Compare a results folder with a multi-view case, an OpenSim style folder, a .mot file or a Pose2Sim trial.
 
@@ -98,24 +136,24 @@ def compare(out: Path, truth: Path, skip_s: float = 0.0) -> Comparison:
         return _compare_points(read_results(out), truth)
     sides = load_sides(out, truth, skip_s)
     ours, measured, clock_s = sides.ours, sides.truth, sides.clock_s
-    mass_kg = measured.mass_kg or (float(ours.body.mass_kg) if ours.body is not None else None)
+    mass_kg = measured.mass_kg or (float(ours.body.mass_kg) if ours.body is not None else 0.0)
+    height_m = measured.height_m or 0.0
     grf, torques = ours.ground_forces, ours.torques
-    same = grf is not None and len(grf.time_s) == len(clock_s)
+    with_forces = grf is not None and len(grf.time_s) == len(clock_s) and mass_kg > 0
+    with_moments = torques is not None and len(torques.time_s) == len(clock_s) and mass_kg * height_m > 0
     return Comparison(
         trial=measured.name,
         rows=len(clock_s),
         valid_share=_valid_shares(ours),
         angles=angle_errors(ours.kinematics, ours.kinematics_sd, clock_s, measured),
-        forces=force_errors(grf, clock_s, measured, mass_kg)
-        if grf is not None and same and mass_kg
+        angles_where_valid=_angles_where_valid(sides),
+        forces=force_errors(grf, clock_s, measured, mass_kg) if grf is not None and with_forces else None,
+        forces_where_valid=_forces_where_valid(sides, mass_kg) if with_forces else None,
+        moments=moment_errors(torques, clock_s, measured, mass_kg, height_m)
+        if torques is not None and with_moments
         else None,
-        moments=moment_errors(torques, clock_s, measured, mass_kg, measured.height_m)
-        if torques is not None and len(torques.time_s) == len(clock_s) and mass_kg and measured.height_m
-        else None,
-        events=event_errors(ours.events, sides.start_s, clock_s, measured)
-        if ours.events is not None
-        else None,
-        strides=stride_errors(ours.gait, sides.start_s, measured) if ours.gait is not None else None,
+        events=event_errors(ours.events, sides.start_s, clock_s, measured) if ours.events else None,
+        strides=stride_errors(ours.gait, sides.start_s, measured) if ours.gait else None,
         reprojection=_own_reprojection(ours),
         baselines={},
     )
@@ -128,7 +166,9 @@ def _compare_points(ours: ResultsFolder, trial: Path) -> Comparison:
         rows=len(ours.kinematics.time_s),
         valid_share=_valid_shares(ours),
         angles=None,
+        angles_where_valid=None,
         forces=None,
+        forces_where_valid=None,
         moments=None,
         events=None,
         strides=None,

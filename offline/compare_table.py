@@ -20,6 +20,12 @@ def _lines(c: Comparison) -> Iterator[str]:
     if c.angles is not None:
         a = c.angles
         yield f"angles, median of {len([n for n in MAIN if n in a.by_coordinate])} (deg RMSE)        mean removed {a.median_mean_removed_deg:6.2f}   raw {a.median_raw_deg:6.2f}"
+        if c.angles_where_valid is not None and c.angles_where_valid.rows < a.rows:
+            v = c.angles_where_valid
+            yield (
+                f"  where said to be valid ({v.rows} of {a.rows} rows)    mean removed {v.median_mean_removed_deg:6.2f}"
+                f"   raw {v.median_raw_deg:6.2f}"
+            )
         for name, error in a.by_coordinate.items():
             mark = " " if name in MAIN else "(other)"
             yield f"  {name:20s} {mark:8s}              {error.mean_removed_deg:6.2f}       {error.raw_deg:6.2f}"
@@ -30,6 +36,12 @@ def _lines(c: Comparison) -> Iterator[str]:
     if c.forces is not None:
         f = c.forces
         yield f"force per foot (% BW RMSE)              vertical {f.vertical_pct_bw:5.2f}   ap {f.ap_pct_bw:5.2f}   ml {f.ml_pct_bw:5.2f}   ({sum(f.rows.values())} rows, vertical bias {f.vertical_bias_pct_bw:+.2f})"
+        if c.forces_where_valid is not None:
+            v = c.forces_where_valid
+            yield (
+                f"  where said to be valid                vertical {v.vertical_pct_bw:5.2f}   ap {v.ap_pct_bw:5.2f}"
+                f"   ml {v.ml_pct_bw:5.2f}   ({sum(v.rows.values())} rows)"
+            )
         if f.cop_ap_mm is not None:
             yield f"centre of pressure (mm RMSE)            ap {f.cop_ap_mm:5.1f}   ml {f.cop_ml_mm:5.1f}"
     if c.moments is not None:

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from kincast.models.errors import UserMistakeError
+from kincast.offline.plates import carried, feet_forces
 from kincast.streaming.results.csv_table import CsvTable, read_csv
-from kincast.streaming.results.ground_frame import from_opensim
 from kincast.streaming.results.reader import read_json_object
 from kincast.streaming.results.storage import Storage, read_storage
 from kincast.streaming.results.trc import Trc, read_trc
@@ -69,8 +69,8 @@ class Truth:
     keypoints: Trc | None = None
 
 
-def read_truth(place: Path, trial: str) -> Truth:
-    """Find and read the truth at ``place`` for the session named ``trial``.
+def read_truth(place: Path, trial: str, mass_kg: float | None = None) -> Truth:
+    """Find and read the truth at ``place`` for the session named ``trial``; ``mass_kg`` where the place does not say.
 
     Raises:
         TruthMissingError: nothing fits; the message says what was looked for.
@@ -83,7 +83,7 @@ def read_truth(place: Path, trial: str) -> Truth:
             return _read_case(folder, place.name)
     for pattern in (f"IK/{trial}_ik.mot", f"{trial}_ik.mot", f"IK/{trial}.mot", f"{trial}.mot"):
         if (place / pattern).is_file():
-            return _read_opensim(place, place / pattern, trial)
+            return _read_opensim(place, place / pattern, trial, mass_kg)
     looked = f"ik.mot, truth/ik.mot, IK/{trial}_ik.mot, {trial}_ik.mot, {trial}.mot"
     raise TruthMissingError(
         f"{place}: no joint angles to compare with; looked for {looked}; or name a .mot file"
@@ -144,38 +144,37 @@ def _case_events(table: CsvTable) -> tuple[TruthEvent, ...]:
     return tuple(TruthEvent(t, side, event) for t, side, event in rows if np.isfinite(t))
 
 
-def _read_opensim(place: Path, motion: Path, trial: str) -> Truth:
-    candidates = (f"ID/{trial}_grf.mot", f"{trial}_grf.mot", f"{trial}_forces.mot", f"ID/{trial}_forces.mot")
-    forces = next((place / c for c in candidates if (place / c).is_file()), None)
+def _read_opensim(place: Path, motion: Path, trial: str, mass_kg: float | None) -> Truth:
+    forces = _first(
+        place, f"ID/{trial}_grf.mot", f"{trial}_grf.mot", f"{trial}_forces.mot", f"ID/{trial}_forces.mot"
+    )
+    moments = _first(place, f"ID/{trial}_id.sto", f"{trial}_id.sto")
+    markers = _first(place, f"MarkerData/{trial}.trc", f"{trial}.trc")
     return Truth(
         name=trial,
         motion=degrees(read_storage(motion)),
-        forces=None if forces is None else _opensim_forces(read_storage(forces)),
+        mass_kg=mass_kg,
+        forces=None
+        if forces is None
+        else _opensim_forces(read_storage(forces), None if markers is None else read_trc(markers), mass_kg),
+        moments=None if moments is None else read_storage(moments),
     )
 
 
-def _opensim_forces(storage: Storage) -> TruthForces | None:
-    """Plates summed into one force per side where the columns name sides; else None (which plate is whose foot?)."""
-    found: list[Float64[np.ndarray, "row 6"]] = []
-    for labels in (("R_ground_force_", "ground_force_r_"), ("L_ground_force_", "ground_force_l_")):
-        label = next((p for p in labels if f"{p}vx" in storage.columns), None)
-        if label is None:
-            return None
-        found.append(
-            np.stack([storage.column(f"{label}{c}") for c in ("vx", "vy", "vz", "px", "py", "pz")], axis=1)
-        )
-    force = from_opensim(np.stack([f[:, :3] for f in found], axis=1))
-    loaded = force[..., 2] > 20.0
-    cop = np.where(loaded[..., None], from_opensim(np.stack([f[:, 3:] for f in found], axis=1)), np.nan)
-    # Nothing says where a foot stood beside the plates; where the plates carry most of a person, none did
-    total = force[..., 2].sum(axis=1)
-    carried = (
-        total > 0.7 * np.median(total[loaded.any(axis=1)]) if loaded.any() else np.zeros(len(total), bool)
-    )
+def _first(place: Path, *names: str) -> Path | None:
+    return next((place / name for name in names if (place / name).is_file()), None)
+
+
+def _opensim_forces(storage: Storage, markers: Trc | None, mass_kg: float | None) -> TruthForces | None:
+    found = feet_forces(storage, markers)
+    if found is None:
+        return None
+    force, cop = found
+    seen = carried(force, mass_kg)
     return TruthForces(
         time_s=storage.time_s,
         force=force,
         cop=cop,
-        plates_see=np.stack([carried, carried], axis=1),
-        residual_pct_bw=np.full(len(total), np.nan),
+        plates_see=np.stack([seen, seen], axis=1),
+        residual_pct_bw=np.full(len(seen), np.nan),
     )

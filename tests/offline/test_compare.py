@@ -177,6 +177,21 @@ def test_opensim_style_folder_is_found_by_the_trials_name(data_dir, tmp_path) ->
 
 
 @pytest.mark.data
+def test_plates_are_given_to_the_feet_that_stood_on_them(data_dir) -> None:
+    """The multi-view case of the same trial has the assignment its makers checked by hand."""
+    for trial in ("walking1", "STS1"):
+        got = read_truth(data_dir / "opencap_subject4_markers", trial, 62.6).forces
+        known = read_truth(data_dir / "multiview" / trial, "").forces
+        assert got is not None
+        assert known is not None
+        rows = min(len(got.time_s), len(known.time_s))
+        loaded = known.force[:rows, :, 2] > 20.0
+        np.testing.assert_allclose(got.force[:rows][loaded], known.force[:rows][loaded], atol=0.5)
+        assert np.abs(got.force[:rows][~loaded]).max() < 25.0
+        np.testing.assert_allclose(got.cop[:rows][loaded], known.cop[:rows][loaded], atol=0.01)
+
+
+@pytest.mark.data
 def test_pose2sim_points_stand_beside_ours(data_dir, tmp_path) -> None:
     place = data_dir / "pose2sim_balancing"
     sites = KEYPOINT_SETS["BODY_25B"]
