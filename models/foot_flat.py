@@ -59,9 +59,10 @@ def flat_feet(
 
 
 def _height(seen: SeenPoints, landmarks: tuple[str, ...], wanted: list[str]) -> np.ndarray | None:
-    index = [i for i, landmark in enumerate(landmarks) if landmark in wanted]
+    # a marker set names more points than most files have: only those ever seen count
+    index = [i for i, landmark in enumerate(landmarks) if landmark in wanted and seen.valid[:, i].sum() >= 5]
     valid = seen.valid[:, index]
-    if not index or valid.sum() < 5:
+    if not index or valid.all(axis=1).sum() < 5:
         return None
     height = np.where(valid, seen.points[:, index, 2], 0.0).sum(axis=1) / np.maximum(valid.sum(axis=1), 1)
     return np.where(valid.all(axis=1), height, np.nan)
