@@ -122,6 +122,7 @@ class LiveSession:
         self._recorder: RecordThread | None = None
         self._publisher: zmq.Socket | None = None
         self._last_ns = 0
+        self._standing: dict[type, bytes] = {}
         self._worker: BodyWorker | None = None
 
     def stop(self) -> None:
@@ -312,9 +313,13 @@ class LiveSession:
         self._record(waiting.frame, receive_ns)
         if isinstance(message, KeypointFrame):
             self._times.add("decode", time.perf_counter_ns() - start_ns)
+        elif isinstance(message, SessionHeader | BodySwap):
+            self._standing[type(message)] = waiting.frame
+            self._tell_standing()
         for said in self._engine.process(message, receive_ns):
             if isinstance(said, EngineHealth):
                 said = self._with_findings(said)
+                self._tell_standing()
             self._record(self._publish(said), receive_ns)
 
     def _publish(self, message: Message) -> bytes:
@@ -325,6 +330,12 @@ class LiveSession:
                 frame, zmq.NOBLOCK
             )  # a PUB socket discards for slow subscribers, never blocks
         return frame
+
+    def _tell_standing(self) -> None:
+        """Publish who the session is about and whose body it is; with every health, for displays that came later."""
+        assert self._publisher is not None
+        for frame in self._standing.values():
+            self._publisher.send(frame, zmq.NOBLOCK)
 
     def _record(self, frame: bytes, receive_ns: int) -> None:
         if self._recorder is not None:
