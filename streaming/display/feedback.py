@@ -20,6 +20,8 @@ MAX_GAP_NS = 200_000_000
 """A stride with a longer hole in a stream is not counted; the same 200 ms after which the screen says 'no signal'."""
 STRIDE_NS = (300_000_000, 4_000_000_000)
 """Two strikes of a foot nearer or farther apart than this are not one stride (a stop, a missed event)."""
+MAX_ANGLE_SD_DEG = 5.0
+"""An angle less certain than this is not valid, however valid the frame."""
 KEPT_NS = 10_000_000_000
 SHOWN_STRIDES = 12
 
@@ -87,7 +89,9 @@ class FeedbackTracker:
     """Feeds on every LiveFrame in order; ``state`` is what to show."""
 
     state: FeedbackState = field(default_factory=lambda: FeedbackState(FeedbackTarget()))
-    _angles: deque[tuple[int, bool, Float32[np.ndarray, "40"]]] = field(default_factory=deque)
+    _angles: deque[tuple[int, bool, Float32[np.ndarray, "40"], Float32[np.ndarray, "40"]]] = field(
+        default_factory=deque
+    )
     _kinetics: deque[tuple[int, bool]] = field(default_factory=deque)
     _strikes: dict[str, int] = field(default_factory=dict)
     _pending: list[tuple[int, int]] = field(default_factory=list)
@@ -119,7 +123,8 @@ class FeedbackTracker:
             self._strikes.clear()
             self._pending.clear()
         if kinematics is not None and (not self._angles or kinematics.t_ns > self._angles[-1][0]):
-            self._angles.append((kinematics.t_ns, kinematics.valid and kinematics.tracked, kinematics.angles))
+            valid = kinematics.valid and kinematics.tracked
+            self._angles.append((kinematics.t_ns, valid, kinematics.angles, kinematics.angles_sd))
         if kinetics is not None and (not self._kinetics or kinetics.t_ns > self._kinetics[-1][0]):
             self._kinetics.append((kinetics.t_ns, kinetics.valid))
         for kept in (self._angles, self._kinetics):
@@ -150,7 +155,10 @@ class FeedbackTracker:
             if not all(sample[1] for sample in samples):
                 return StrideFeedback(end_ns, None, False, f"{name} was not valid throughout")
         target = self.state.target
-        curve = np.array([sample[2] for sample in angles])[:, COORDINATES.index(target.coordinate)]
+        column = COORDINATES.index(target.coordinate)
+        if max(sample[3][column] for sample in angles) > MAX_ANGLE_SD_DEG:
+            return StrideFeedback(end_ns, None, False, "the angle was too uncertain")
+        curve = np.array([sample[2][column] for sample in angles])
         value = float(curve.max() if target.statistic == "max" else curve.min())
         return StrideFeedback(end_ns, value, target.low <= value <= target.high)
 

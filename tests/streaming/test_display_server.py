@@ -212,7 +212,7 @@ def test_valid_strides_are_counted_with_their_peak(walk: Walk) -> None:
     assert state.in_band == sum(50 <= stride.value <= 70 for stride in state.strides if stride.value)
 
 
-@pytest.mark.parametrize("which", ["kinematics", "kinetics", "untracked"])
+@pytest.mark.parametrize("which", ["kinematics", "kinetics", "untracked", "uncertain"])
 def test_one_invalid_sample_takes_its_stride_out_and_no_other(walk: Walk, which: str) -> None:
     stream = list(frames(walk, 0, 6 * walk.n))
     spoiled = 2 * walk.n + 20
@@ -222,6 +222,9 @@ def test_one_invalid_sample_takes_its_stride_out_and_no_other(walk: Walk, which:
     stream[spoiled] = {
         "kinematics": replace(frame, kinematics=replace(frame.kinematics, valid=False)),
         "kinetics": replace(frame, kinetics=replace(frame.kinetics, valid=False)),
+        "uncertain": replace(
+            frame, kinematics=replace(frame.kinematics, angles_sd=3.2 * frame.kinematics.angles_sd)
+        ),
         "untracked": replace(frame, kinematics=replace(frame.kinematics, tracked=False)),
     }[which]
     before, state = (
@@ -230,7 +233,9 @@ def test_one_invalid_sample_takes_its_stride_out_and_no_other(walk: Walk, which:
     )
     assert state.not_counted == 1
     assert state.counted == before.counted - 1
-    assert "valid" in next(s.reason for s in state.strides if s.value is None)
+    assert ("uncertain" if which == "uncertain" else "valid") in next(
+        s.reason for s in state.strides if s.value is None
+    )
 
 
 def test_a_stride_with_a_gap_is_not_counted(walk: Walk) -> None:

@@ -7,7 +7,12 @@ export interface Curve<T> {
   dash: number[];
   value(sample: T): number;
   sd(sample: T): number;
+  /** The body's joint limit holds this value. */
+  atLimit?(sample: T): boolean;
 }
+
+/** An angle counts as valid while its standard deviation stays below this. */
+const MAX_ANGLE_SD_DEG = 5;
 
 interface Common {
   id: string;
@@ -15,6 +20,7 @@ interface Common {
   group: string;
   unit: string;
   minSpan: number;
+  maxSd: number;
 }
 export type Channel =
   | (Common & { stream: "kinematics"; curves: Curve<Kinematics>[] })
@@ -67,11 +73,13 @@ export function channelsOf(scene: Scene): Channel[] {
       group: "Angles",
       unit: isLength(base) ? "m" : "°",
       minSpan: isLength(base) ? 0.2 : 20,
+      maxSd: isLength(base) ? Infinity : MAX_ANGLE_SD_DEG,
       stream: "kinematics",
       curves: parts.map(({ side, index }) => ({
         ...look(side),
         value: (sample) => sample.angles[index] ?? NaN,
         sd: (sample) => sample.anglesSd[index] ?? NaN,
+        atLimit: (sample) => (sample.atLimit[index] ?? 0) > 0,
       })),
     }),
   );
@@ -84,6 +92,7 @@ export function channelsOf(scene: Scene): Channel[] {
       group: "Moments",
       unit: isLength(base) ? "N" : "N m",
       minSpan: 20,
+      maxSd: Infinity,
       stream: "kinetics",
       curves: parts.map(({ side, index }) => ({
         ...look(side),
@@ -103,6 +112,7 @@ function forces(scene: Scene): Channel[] {
     group: "Ground forces",
     unit: scene.body_weight_n ? "% body weight" : "N",
     minSpan: scene.body_weight_n ? 40 : 300,
+    maxSd: Infinity,
     stream: "kinetics",
     curves: SIDES.map((side) => ({
       ...look(side),
@@ -119,6 +129,7 @@ function muscles(scene: Scene): Channel[] {
     group: "Muscles",
     unit: "0–1",
     minSpan: 0.5,
+    maxSd: Infinity,
     stream: "kinetics",
     curves: parts.map(({ side, index }) => ({
       ...look(side),

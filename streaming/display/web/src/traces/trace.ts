@@ -47,8 +47,8 @@ export class Trace {
     const { channel, history } = this;
     const data =
       channel.stream === "kinematics"
-        ? tabulate(history.kinematics, channel.curves)
-        : tabulate(history.kinetics, channel.curves);
+        ? tabulate(history.kinematics, channel.curves, channel.maxSd)
+        : tabulate(history.kinetics, channel.curves, channel.maxSd);
     this.plot.setData(data, false);
     this.plot.batch(() => {
       this.plot!.setScale("x", { min: history.now - SHOWN_S, max: history.now });
@@ -61,18 +61,30 @@ export class Trace {
     const { channel, history } = this;
     const samples: Timed<{ valid: boolean; reason?: string }>[] = history[channel.stream];
     const last = samples[samples.length - 1]?.sample;
-    const valid = last?.valid ?? false;
-    this.element.classList.toggle("invalid", last !== undefined && !valid);
-    setText(this.why, last === undefined || valid ? "" : `not valid${last.reason ? `: ${last.reason}` : ""}`);
-    const texts = channel.curves.map((curve) => {
-      const value = last && valid ? (curve as Curve<unknown>).value(last) : NaN;
-      const digits = channel.minSpan < 5 ? 2 : 0;
-      return `${curve.label ? `${curve.label[0]!.toUpperCase()} ` : ""}${Number.isFinite(value) ? value.toFixed(digits) : "–"}`;
+    const curves = channel.curves as Curve<unknown>[];
+    const sure = curves.map((curve) => last !== undefined && last.valid && !(curve.sd(last) > channel.maxSd));
+    this.element.classList.toggle("invalid", last !== undefined && !last.valid);
+    setText(this.why, last === undefined ? "" : this.caution(last, curves, sure));
+    const digits = channel.minSpan < 5 ? 2 : 0;
+    const texts = curves.map((curve, k) => {
+      const value = sure[k] ? curve.value(last) : NaN;
+      // adding 0 turns -0 into 0
+      const shown = Number.isFinite(value) ? (Number(value.toFixed(digits)) + 0).toFixed(digits) : "–";
+      return `${curve.label.charAt(0).toUpperCase()} ${shown}`;
     });
     if (this.values.childElementCount !== texts.length) {
-      this.values.replaceChildren(...channel.curves.map((curve) => el("b", `side-${curve.label || "centre"}`)));
+      this.values.replaceChildren(...curves.map((curve) => el("b", `side-${curve.label || "centre"}`)));
     }
     texts.forEach((text, k) => setText(this.values.children[k] as HTMLElement, text));
+  }
+
+  private caution(last: { valid: boolean; reason?: string }, curves: Curve<unknown>[], sure: boolean[]): string {
+    if (!last.valid) return `not valid${last.reason ? `: ${last.reason}` : ""}`;
+    const named = (found: Curve<unknown>[]): string => found.map((curve) => curve.label).join(" and ");
+    const unsure = curves.filter((_, k) => !sure[k]);
+    if (unsure.length > 0) return `${named(unsure)} too uncertain`.trim();
+    const held = curves.filter((curve) => curve.atLimit?.(last));
+    return held.length > 0 ? `${named(held)} at the joint's limit`.trim() : "";
   }
 
   private menu(): HTMLSelectElement {
@@ -169,9 +181,14 @@ export class Trace {
   }
 }
 
-function tabulate<T extends { valid: boolean }>(samples: Timed<T>[], curves: Curve<T>[]): uPlot.AlignedData {
+function tabulate<T extends { valid: boolean }>(
+  samples: Timed<T>[],
+  curves: Curve<T>[],
+  maxSd: number,
+): uPlot.AlignedData {
   const times: number[] = [];
   const columns: (number | null)[][] = Array.from({ length: SERIES_PER_CURVE * curves.length }, () => []);
+  const wasValid: boolean[] = [];
   let previous: Timed<T> | null = null;
   for (const timed of samples) {
     if (previous && timed.t - previous.t > GAP_S) {
@@ -183,14 +200,16 @@ function tabulate<T extends { valid: boolean }>(samples: Timed<T>[], curves: Cur
       const value = curve.value(timed.sample);
       const sd = curve.sd(timed.sample);
       const shown = Number.isFinite(value) ? value : null;
-      const band = shown !== null && timed.sample.valid && Number.isFinite(sd);
+      const valid = timed.sample.valid && !(sd > maxSd);
+      const band = shown !== null && valid && Number.isFinite(sd);
       // the line changes colour at the sample where validity changes, and is not torn there
-      const turned = previous !== null && previous.sample.valid !== timed.sample.valid;
+      const turned = previous !== null && wasValid[k] !== valid;
+      wasValid[k] = valid;
       const at = SERIES_PER_CURVE * k;
       columns[at]!.push(band ? value + sd : null);
       columns[at + 1]!.push(band ? value - sd : null);
-      columns[at + 2]!.push(timed.sample.valid || turned ? shown : null);
-      columns[at + 3]!.push(!timed.sample.valid || turned ? shown : null);
+      columns[at + 2]!.push(valid || turned ? shown : null);
+      columns[at + 3]!.push(!valid || turned ? shown : null);
     });
     previous = timed;
   }
