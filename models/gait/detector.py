@@ -10,7 +10,7 @@ from kincast.models.gait.activity import Activity, ActivityConfig, classify, is_
 from kincast.models.gait.clocks import OFF, STRIKE
 from kincast.models.gait.contact import ContactConfig, Detection, FootContact, Phase, advance
 from kincast.models.gait.force_clock import ForceClock
-from kincast.models.gait.ground import STILL_GROUND, estimate_ground_velocity
+from kincast.models.gait.ground import STILL_GROUND, estimate_ground_velocity, followed
 from kincast.models.gait.heading import mean_velocity
 from kincast.models.gait.signals import REFERENCE_S, foot_signals
 from kincast.models.gait.strides import Instant, StrideEvents, StrideMeasures, Uncertainty, measure_stride
@@ -153,7 +153,8 @@ class GaitDetector:
         if t[-1] - t[first] < LEAST_GROUND_S:
             return
         self._ground_known = True
-        self.ground = estimate_ground_velocity(self.track.feet_velocity[first:], self.config.belt_speed_m_s)
+        seen = estimate_ground_velocity(self.track.feet_velocity[first:], self.config.belt_speed_m_s)
+        self.ground = followed(self.ground, seen)
 
     def _look(self, start: int, hidden: tuple[bool, bool]) -> list[tuple[int, Detection]]:
         found: list[tuple[int, Detection]] = []
@@ -202,7 +203,8 @@ class GaitDetector:
         if len(offs) != 1 or len(middles) != 1:
             return None
         events = StrideEvents(side, first, offs[0], middles[0], last)
-        measures = measure_stride(self.track, events, self.ground.velocity_m_s, self.config.uncertainty)
+        uncertainty = replace(self.config.uncertainty, ground_sd_m_s=self.ground.sd_m_s)
+        measures = measure_stride(self.track, events, self.ground.velocity_m_s, uncertainty)
         return None if measures is None else StrideResult(SIDES[side], measures, self.track.origin_ns)
 
     def _activity(self, recent: int, now_s: float, hidden: tuple[bool, bool]) -> Activity:
