@@ -29,7 +29,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 def match_cameras(
     streams: Sequence[str], cameras: Sequence[Camera], where: str, losses: Losses, *, by_order: bool
 ) -> Mapping[str, Camera]:
-    """Stream name -> its camera. By name; else, if ``by_order`` and the counts agree, by sorted order (Pose2Sim's rule).
+    """Stream name -> its camera. By name; if no name agrees, ``by_order`` and the counts do, by sorted order (as Pose2Sim).
 
     A stream without a camera is left out of the answer and noted; its pictures are then lost.
 
@@ -46,7 +46,7 @@ def match_cameras(
     if len(matched) == len(streams):
         return matched
     listed = ", ".join(camera.name for camera in cameras)
-    if by_order and len(streams) == len(cameras):
+    if by_order and not matched and len(streams) == len(cameras):
         ordered = dict(zip(sorted(streams, key=natural_key), cameras, strict=True))
         pairs = ", ".join(f"{stream} = {camera.name}" for stream, camera in ordered.items())
         losses.note(f"folders and calibration name cameras differently; matched in order: {pairs}")

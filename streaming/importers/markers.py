@@ -25,6 +25,8 @@ _HIGH = re.compile(
     r"head|nose|neck|c7|clav|sternum|acr|should|sho$|asis|psis|asi$|psi$|hip|iliac|elbow|t10|ear|eye",
     re.IGNORECASE,
 )
+MIN_SHARED = 4
+"""Fewer known names than this are a coincidence."""
 PERSON_M = (0.15, 4.0)
 """A person's markers span this much in a frame, be it a lower leg or a giant with an arm raised."""
 
@@ -171,21 +173,28 @@ def _by_set(
     if declared is not None and declared not in sets:
         raise KeypointSetError(f"{name}: marker set '{declared}' is unknown; choose from {listed}")
     candidates = {declared: sets[declared]} if declared is not None else sets
-    shared = {s: len(set(names) & set(markers)) for s, names in candidates.items()}
-    best = max(shared, key=lambda s: (shared[s], shared[s] / len(candidates[s])))
-    if shared[best] < 4:
+    column = {plain(marker): i for i, marker in reversed(list(enumerate(markers)))}
+    shared = {s: sum(plain(n) in column for n in names) for s, names in candidates.items()}
+    exact = {s: len(set(names) & set(markers)) for s, names in candidates.items()}
+    best = max(shared, key=lambda s: (shared[s], exact[s], shared[s] / len(candidates[s])))
+    if shared[best] < MIN_SHARED:
         raise KeypointSetError(
             f"{name}: its markers ({', '.join(list(markers)[:12])}, ...) are of no known set; known sets: {listed}"
         )
     names = candidates[best]
-    extra = [m for m in markers if m not in names]
+    of_set = {plain(n) for n in names}
+    extra = [m for m in markers if plain(m) not in of_set]
     if declared is None:
         losses.note(f"marker set {best}: {shared[best]} of its {len(names)} markers are in the file")
     if extra:
         more = ", ..." if len(extra) > 8 else ""
         losses.note(f"{len(extra)} points are not of that set and left out: {', '.join(extra[:8])}{more}")
-    column = {marker: i for i, marker in enumerate(markers)}
-    return best, [column.get(n, -1) for n in names], names
+    return best, [column.get(plain(n), -1) for n in names], names
+
+
+def plain(marker: str) -> str:
+    """A marker's name without what laboratories spell differently: case, dots, underscores, OpenCap's ``_study``."""
+    return re.sub(r"[^a-z0-9]", "", marker.lower().rsplit(":", 1)[-1].removesuffix("_study"))
 
 
 def with_subject(

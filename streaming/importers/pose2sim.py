@@ -21,7 +21,6 @@ from kincast.streaming.importers.openpose import import_json_folders, json_folde
 from kincast.streaming.importers.options import ImportOptions, plausible
 from kincast.streaming.importers.recording import ImportedRecording, Losses
 from kincast.streaming.importers.video import VIDEO_SUFFIXES, frame_rate_of
-from kincast.streaming.results.errors import FileMissingError
 from kincast.streaming.results.text import read_text
 
 CONFIG_NAMES = ("Config_session.toml", "Config_participant.toml", "Config.toml", "Config_trial.toml")
@@ -185,13 +184,13 @@ def _video_rate(trial: Path) -> float | None:
 
 def _calibrations(trial: Path) -> list[Path]:
     """TOML files of the innermost calibration folder of the project (any folder with 'calib' in its name)."""
-    for folder in reversed(levels_of(trial)):
+    for folder in [trial.resolve(), *trial.resolve().parents][:_LEVELS]:
         try:
             calibration_folders = sorted(
                 p for p in folder.iterdir() if p.is_dir() and "calib" in p.name.lower()
             )
-        except OSError as error:
-            raise FileMissingError(f"{folder}: {error.strerror or error}") from None
+        except OSError:
+            continue
         files = [f for c in calibration_folders for f in sorted(c.glob("*.toml"))]
         files = files or sorted(p for p in folder.glob("*.toml") if p.name.lower().startswith("calib"))
         if files:

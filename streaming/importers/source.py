@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from kincast.streaming.importers.c3d import import_c3d
@@ -78,6 +79,9 @@ def _import_file(path: Path, options: ImportOptions) -> ImportedRecording:
 
 
 def _import_folder(folder: Path, options: ImportOptions) -> ImportedRecording:
+    inner = _part_of_a_larger_source(folder)
+    if inner is not None:
+        return _import_folder(folder.parent, dataclasses.replace(options, stream=inner))
     in_project = has_config(folder) or any(has_config(level) for level in levels_of(folder)[:-1])
     if in_project and (pose_folders(folder) or trials_of(folder)):
         return import_pose2sim(folder, options)
@@ -100,6 +104,16 @@ def _import_folder(folder: Path, options: ImportOptions) -> ImportedRecording:
     if videos_in(folder):
         refuse_video(folder.name)
     raise SourceKindError(f"{folder.name}: nothing to import in it; a source is {'; or '.join(KINDS)}")
+
+
+def _part_of_a_larger_source(folder: Path) -> str | None:
+    """The stream's name, where the folder is one stream of a case or the pose folder of a Pose2Sim trial."""
+    parent = folder.resolve().parent
+    if folder.name in streams_of(parent) and calibrations(parent):
+        return folder.name
+    if has_config(parent) and folder.name in pose_folders(parent):
+        return folder.name
+    return None
 
 
 def _import_openpose(found: JsonFolders, beside: Path, options: ImportOptions) -> ImportedRecording:

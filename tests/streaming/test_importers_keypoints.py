@@ -116,6 +116,7 @@ def test_streams_are_chosen_and_truth_is_never_opened(case) -> None:
             import_source(case, ImportOptions(stream=stream))
     with pytest.raises(TruthFolderError):
         import_source(case / "truth", ImportOptions())
+    assert len(import_source(case / "pose_clean", ImportOptions()).messages) == 3
     shutil.rmtree(case / "pose")
     assert len(import_source(case, ImportOptions()).messages) == 3
     write_camera(case / "other", "cam_01", lines(3))
@@ -276,6 +277,15 @@ def test_openpose_25_points_are_ambiguous(tmp_path) -> None:
         import_source(tmp_path, ImportOptions(frame_rate_hz=60.0))
 
 
+def test_a_missing_camera_is_never_replaced_by_another(tmp_path) -> None:
+    openpose(tmp_path)
+    (tmp_path / "cam02_json").rename(tmp_path / "cam03_json")
+    calibration(tmp_path, "cam_01", "cam_02")
+    got = import_source(tmp_path, ImportOptions(frame_rate_hz=60.0))
+    assert [c.name for c in got.header.cameras] == ["cam_01"]
+    assert got.lost.messages == 5
+
+
 def test_two_cameras_in_one_folder_are_refused(tmp_path) -> None:
     openpose(tmp_path)
     (tmp_path / "cam01_json" / "other_000000000004_keypoints.json").write_text("{}")
@@ -306,6 +316,7 @@ def test_pose2sim_cascade(project) -> None:
     assert (got.header.mass_kg, got.header.height_m) == (70.0, 1.72)
     assert got.messages[2].t_ns - got.messages[0].t_ns == round(4e9 / 60) - round(3e9 / 60)
     assert any("matched in order" in note for note in got.notes)
+    assert len(import_source(project / "P01" / "T01" / "pose", ImportOptions()).messages) == len(got.messages)
     other = import_source(project / "P01" / "T02", ImportOptions(mass_kg=80.0))
     assert other.header.keypoint_set == "BODY_25"
     assert other.header.mass_kg == 80.0

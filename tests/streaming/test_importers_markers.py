@@ -104,6 +104,16 @@ def test_up_is_measured_from_feet_to_trunk_not_from_extent() -> None:
     assert measured_up(["A", "B"], lunge[:, :2]) is None
 
 
+def test_spelling_of_marker_names_does_not_matter(tmp_path) -> None:
+    path = tmp_path / "walk.trc"
+    spelled = ("r_asis", "L.ASIS_study", "R Heel", "l_heel", "p1:R.Toe.Tip", "L-Toe-Tip", "Extra")
+    write_trc(path, np.arange(20) / 100, spelled, standing())
+    got = import_source(path, ImportOptions(keypoint_set="GAIT2392"))
+    first = got.messages[0]
+    assert isinstance(first, MarkerFrame)
+    assert (first.markers[:, 3] > 0).sum() == 6
+
+
 def test_c3d_without_ezc3d_says_what_to_install(tmp_path, monkeypatch) -> None:
     path = tmp_path / "a.c3d"
     path.write_bytes(b"x" * 600)
