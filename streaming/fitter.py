@@ -8,7 +8,7 @@ one instant, cameras are judged, and the pose that has reached the settling lag 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,7 @@ from kincast.models.mirrored_sites import leg_pairs
 from kincast.models.residuals import Views
 from kincast.models.window_solver import (
     SolverConfig,
+    SolverTuning,
     WindowModel,
     WindowObservations,
     WindowSolution,
@@ -53,9 +54,11 @@ class FitterConfig:
         lost_share: the person is lost when less than this share of the detected keypoints is explained ...
         lost_after_s: ... for that long, or when too few views came for that long.
         max_gap_s: a longer pause between snapshots restarts the search.
+        search_over_s: pictures at most this old take part in a search.
     """
 
     solver: SolverConfig = field(default_factory=SolverConfig)
+    tuning: SolverTuning = field(default_factory=SolverTuning)
     trust: CameraTrustConfig = field(default_factory=CameraTrustConfig)
     settle_lag_s: float = 0.0505
     iterations: int = 2
@@ -68,6 +71,7 @@ class FitterConfig:
     lost_share: float = 0.4
     lost_after_s: float = 0.4
     max_gap_s: float = 0.5
+    search_over_s: float = 0.06
     frame_period_s: float = 1.0 / 60.0
 
 
@@ -110,6 +114,7 @@ class WindowFitter:
         self._model = WindowModel(body.skeleton, limits, leg_pairs(keypoint_set), config.solver)
         self._rig = jax.tree.map(jnp.asarray, camera_arrays(self._cameras, np.float32)) if cameras else None
         self._size_px = np.array([c.size_px for c in self._cameras], float).reshape(-1, 2)
+        self._tuning = jax.tree.map(jnp.float32, config.tuning)
         self._window = config.solver.window
         self._set_body(body)
         self._trust = CameraTrust(len(self._cameras), config.trust)
@@ -123,6 +128,7 @@ class WindowFitter:
         self._bad_s = 0.0
         self._unseen_s = 0.0
         self._solution: WindowSolution | None = None
+        self._newest: dict[int, tuple[int, np.ndarray]] = {}
 
     # ------------------------------------------------------------------ public
 
@@ -143,13 +149,14 @@ class WindowFitter:
             self._tracking = False
         self._unsettled.append((snapshot.seq, snapshot.t_ns))
         chosen = np.full(len(self._cameras), -1)
+        self._remember(snapshot)
         if self._tracking:
             for late in snapshot.late:
                 self._take_late(late)
             instant, chosen = self._observed(snapshot, interval_s)
             code = self._advance(instant, interval_s)
         else:
-            code, chosen = self._search(snapshot)
+            code, chosen = self._search(self._completed(snapshot))
         return self._result(snapshot, code, chosen)
 
     def swap_body(self, body: Body) -> None:
@@ -202,6 +209,25 @@ class WindowFitter:
         self._bad_s = self._unseen_s = 0.0
         return FitCode.OK, chosen
 
+    def _remember(self, snapshot: Snapshot) -> None:
+        """Keep each camera's newest picture, on time or late."""
+        for late in snapshot.late:
+            self._newest[late.camera_index] = (late.t_ns, late.people)
+        for c in np.flatnonzero(snapshot.present):
+            self._newest[int(c)] = (int(snapshot.camera_t_ns[c]), snapshot.people[c])
+
+    def _completed(self, snapshot: Snapshot) -> Snapshot:
+        """For the search, free-running cameras that are not in yet lend their picture before: one alone shows no depth."""
+        camera_t_ns, present, people = (
+            snapshot.camera_t_ns.copy(),
+            snapshot.present.copy(),
+            list(snapshot.people),
+        )
+        for c, (t_ns, seen) in self._newest.items():
+            if not present[c] and abs(snapshot.t_ns - t_ns) <= self._config.search_over_s * 1e9:
+                camera_t_ns[c], present[c], people[c] = t_ns, True, seen
+        return replace(snapshot, camera_t_ns=camera_t_ns, present=present, people=tuple(people))
+
     def _found(self, snapshot: Snapshot) -> tuple[np.ndarray | None, np.ndarray, FitCode]:
         """A first pose, which person of each camera it is, and why there is none."""
         nobody = np.full(len(self._cameras), -1)
@@ -234,7 +260,10 @@ class WindowFitter:
         self._trust.update(
             np.asarray(report.error_px), instant.confidence >= self._config.min_confidence, interval_s
         )
-        views = int((self._usable_count(instant) >= self._config.min_keypoints).sum())
+        usable = self._usable_count(instant) >= self._config.min_keypoints
+        # what came late is in the instant before: free-running cameras share the two newest between them
+        usable |= self._usable_count(self._instants[-2]) >= self._config.min_keypoints
+        views = int(usable.sum())
         seen = views >= 2 or (instant.markers is not None and (instant.markers[:, 3] > 0).sum() >= 6)
         explained = self._explained_share() >= self._config.lost_share
         self._unseen_s = 0.0 if seen else self._unseen_s + interval_s
@@ -352,6 +381,7 @@ class WindowFitter:
         observations = WindowObservations(views, markers, interval_s.astype(np.float32))
         estimate, solution = step(
             self._model,
+            self._tuning,
             self._values,
             self._rig,
             self._trust.weight.astype(np.float32),
@@ -473,7 +503,7 @@ class WindowFitter:
             for i in range(c):
                 if used[i].any():
                     median[i] = np.median(error[i][used[i]])
-                    inlier[i] = np.mean(error[i][used[i]] < 4 * self._config.solver.pixel_noise.sigma_px)
+                    inlier[i] = np.mean(error[i][used[i]] < 4 * self._config.tuning.pixel_noise.sigma_px)
         return CameraStatistics(
             present=np.asarray(snapshot.present),
             person_index=chosen.astype(np.int64),
