@@ -1,4 +1,4 @@
-"""A rig of camera nodes as a process of its own: ``python sender.py HEADER_FILE INGEST CLOCK SECONDS``.
+"""A rig of camera nodes as a process of its own: ``python -m tests.system.sender HEADER_FILE INGEST CLOCK SECONDS``.
 
 Reads the session header's wire bytes from a file and shows its cameras a standing, swaying person in real time.
 """
@@ -12,14 +12,11 @@ from pathlib import Path
 import numpy as np
 import zmq
 
-from kincast.models.body import BodyParameters, build_body
-from kincast.models.camera import camera_arrays, project
-from kincast.models.initial_pose import start_postures
-from kincast.models.kinematics import site_positions
 from kincast.streaming import wire
 from kincast.streaming.clock import ClockProbe
 from kincast.streaming.messages import KeypointFrame, SessionHeader
 from kincast.streaming.transport import connected
+from tests.streaming.swaying_person import person, seen
 
 FPS = 30
 
@@ -27,16 +24,11 @@ FPS = 30
 def main(header_file: str, ingest: str, clock: str, seconds: float) -> None:
     header = wire.decode(Path(header_file).read_bytes())
     assert isinstance(header, SessionHeader)
-    body = build_body(BodyParameters(), "torque", header.keypoint_set)
-    pose = start_postures()[0].copy()
-    pose[2] = 0.95
-    sites = np.asarray(site_positions(body.skeleton, body.values, pose), np.float64)
-    values = camera_arrays(header.cameras)
-    rng = np.random.default_rng(1)
+    who, rng = person(header.keypoint_set), np.random.default_rng(1)
     context = zmq.Context()
     socket = connected(context, zmq.PUB, ingest)
     asking = connected(context, zmq.REQ, clock)
-    asking.rcvtimeo = 2000
+    asking.rcvtimeo = 5000
     probe = ClockProbe(header.cameras[0].name)
     time.sleep(0.5)
     for _ in range(3):
@@ -46,11 +38,7 @@ def main(header_file: str, ingest: str, clock: str, seconds: float) -> None:
     for i in range(int(seconds * FPS)):
         t_ns = start_ns + i * 10**9 // FPS
         time.sleep(max(0.0, (t_ns - time.time_ns()) * 1e-9))
-        sway = np.array([0.05 * np.sin(2 * np.pi * i / FPS), 0.0, 0.0])
-        pixels = np.asarray(project(values, sites + sway))
-        for camera, view in zip(header.cameras, pixels, strict=True):
-            seen = np.concatenate([view + rng.normal(0, 1, view.shape), np.ones((len(view), 1))], axis=1)
-            people = seen[None].astype(np.float32)
+        for camera, people in zip(header.cameras, seen(header, who, i / FPS, rng), strict=True):
             picture = KeypointFrame(camera.name, i, t_ns, time.time_ns(), header.keypoint_set, people)
             socket.send(wire.encode(picture))
             if i == 10:

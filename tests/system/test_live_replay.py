@@ -14,48 +14,18 @@ import pytest
 import zmq
 
 from kincast.models.body import BodyParameters
-from kincast.models.camera import Camera
 from kincast.streaming import wire
 from kincast.streaming.engine import EngineConfig
 from kincast.streaming.live import Addresses, LiveSession, LiveSettings
-from kincast.streaming.messages import EngineHealth, LiveFrame, SessionHeader
+from kincast.streaming.messages import EngineHealth, LiveFrame
 from kincast.streaming.recording import read_recording
 from kincast.streaming.replay import Replay
 from kincast.streaming.transport import connected
+from tests.streaming.swaying_person import session as session_header
 
 SECONDS = 2.0
 CONFIG = EngineConfig(muscles=False)
 """Nothing here depends on the speed of the machine: what cannot be processed in time is skipped and told."""
-
-
-def rig(count: int = 4) -> SessionHeader:
-    """Cameras around the origin, 4 m away, 1.2 m high, looking at the middle of a person."""
-    cameras = []
-    for i in range(count):
-        angle = 2 * np.pi * i / count + 0.3
-        centre = np.array([4 * np.cos(angle), 4 * np.sin(angle), 1.2])
-        forward = np.array([0.0, 0.0, 0.9]) - centre
-        forward /= np.linalg.norm(forward)
-        right = np.cross(forward, [0.0, 0.0, 1.0])
-        right /= np.linalg.norm(right)
-        rotation = np.stack([right, np.cross(forward, right), forward])
-        cameras.append(
-            Camera(
-                f"cam_{i}",
-                (1280, 720),
-                np.array([[800.0, 0, 640], [0, 800, 360], [0, 0, 1]]),
-                np.zeros(8),
-                rodrigues(rotation),
-                -rotation @ centre,
-            )
-        )
-    return SessionHeader("system", "nobody", "HALPE_26", tuple(cameras), mass_kg=70.0)
-
-
-def rodrigues(rotation: np.ndarray) -> np.ndarray:
-    import cv2
-
-    return cv2.Rodrigues(rotation)[0].ravel()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +33,7 @@ def session(tmp_path_factory: pytest.TempPathFactory):
     """(recording, LiveFrames as a subscriber received them) of one short session with a known body."""
     folder = tmp_path_factory.mktemp("live")
     recording = folder / "session.mcap"
-    header = rig()
+    header = session_header(start_ns=0)
     (folder / "header").write_bytes(wire.encode(header))
     received: list[bytes] = []
     settings = LiveSettings(
@@ -77,12 +47,14 @@ def session(tmp_path_factory: pytest.TempPathFactory):
         sender = subprocess.Popen(
             [
                 sys.executable,
-                str(Path(__file__).parent / "sender.py"),
+                "-m",
+                "tests.system.sender",
                 str(folder / "header"),
                 addresses.ingest,
                 addresses.clock,
                 str(SECONDS),
-            ]
+            ],
+            cwd=Path(__file__).resolve().parents[2],
         )
         quiet_s = time.monotonic() + 60
         while time.monotonic() < quiet_s:
