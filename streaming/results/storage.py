@@ -137,8 +137,7 @@ def write_storage(
         "endheader",
         "\t".join(["time", *columns]),
     ]
-    rows = [
-        f"{t:.9f}\t" + "\t".join(map("{:.9g}".format, row))
-        for t, row in zip(time_s.tolist(), (values + 0.0).tolist(), strict=True)  # no negative zeros
-    ]
-    path.write_text("\n".join([*header, *rows]) + "\n", encoding="utf-8")
+    with path.open("w", encoding="utf-8") as file:
+        file.write("\n".join(header) + "\n")
+        for t, row in zip(time_s.tolist(), values, strict=True):
+            file.write(f"{t:.9f}\t" + "\t".join(map("{:.9g}".format, (row + 0.0).tolist())) + "\n")  # no "-0"

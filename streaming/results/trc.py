@@ -159,10 +159,8 @@ def write_trc(
         f"\t\t{axes}",
         "",
     ]
-    rows = []
-    for i, (t, frame) in enumerate(
-        zip(time_s.tolist(), points_m.reshape(n, 3 * len(markers)).tolist(), strict=True)
-    ):
-        cells = ["" if x != x else f"{x:.7g}" for x in frame]
-        rows.append(f"{i + 1}\t{t:.9f}\t" + "\t".join(cells))
-    path.write_text("\n".join([*header, *rows]) + "\n", encoding="utf-8")
+    with path.open("w", encoding="utf-8") as file:
+        file.write("\n".join(header) + "\n")
+        for i, (t, frame) in enumerate(zip(time_s.tolist(), points_m, strict=True)):
+            cells = ["" if x != x else f"{x:.7g}" for x in frame.reshape(3 * len(markers)).tolist()]
+            file.write(f"{i + 1}\t{t:.9f}\t" + "\t".join(cells) + "\n")
