@@ -58,7 +58,7 @@ class BodyFitConfig:
     min_frames: int = 8
     min_points: int = 10
     iterations: int = 25
-    noise_px: float = 3.5
+    noise_px: float = 4.5
     noise_correlation_s: float = 0.075
     bias_px: float = 2.0
     max_median_m: float = 0.06

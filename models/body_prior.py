@@ -84,11 +84,12 @@ class ShapePriorConfig:
     scale_side_correlation: float = 0.93
     hip_offset_sd_m: float = 0.016
     limb_offset_sd_m: float = 0.010
+    foot_length_sd_m: float = 0.015
     trunk_offset_sd_m: float = 0.012
     shoulder_height_sd_m: float = 0.020
     trunk_length_sd_m: float = 0.020
     marker_offset_sd_m: float = 0.015
-    offset_side_correlation: float = 0.8
+    offset_side_correlation: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -183,4 +184,6 @@ def _offset_sd(site_set: str, landmark: str, config: ShapePriorConfig) -> list[f
         return [config.trunk_offset_sd_m, config.shoulder_height_sd_m, config.trunk_offset_sd_m]
     if _sided(landmark) == landmark or landmark.startswith(("eye", "ear")):
         return [config.trunk_offset_sd_m] * 3
+    if LANDMARKS[landmark][0].startswith(("calcn", "toes")):  # the foot scales with the shank, people's do not
+        return [config.foot_length_sd_m, config.limb_offset_sd_m, config.limb_offset_sd_m]
     return [config.limb_offset_sd_m] * 3
