@@ -9,7 +9,10 @@ import tyro
 
 from kincast.deploy.cli.body import Body
 from kincast.deploy.cli.compare import Compare
+from kincast.deploy.cli.demo import Demo
 from kincast.deploy.cli.import_ import Import
+from kincast.deploy.cli.keys import Keys
+from kincast.deploy.cli.live import Live
 from kincast.deploy.cli.replay import Replay
 
 
@@ -22,10 +25,13 @@ class Command(Protocol):
 
 
 VERBS: dict[str, type] = {
+    "demo": Demo,
+    "live": Live,
     "import": Import,
     "body": Body,
     "replay": Replay,
     "compare": Compare,
+    "keys": Keys,
 }
 
 
