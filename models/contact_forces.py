@@ -66,11 +66,16 @@ class ContactForces:
 
 
 @dataclass(frozen=True)
-class SharingPrior:
-    """Share of the vertical load that the right foot is expected to carry, and the weight of departing from it."""
+class LoadPrior:
+    """Where the load is expected, from the instant before.
+
+    ``right`` is the share of the right foot and ``weight`` that of departing from it; ``distribution`` the
+    share of each point in its foot's load (positive, rows sum to 1).
+    """
 
     right: float
     weight: float
+    distribution: Float64[np.ndarray, "2 point"]
 
 
 def flatness(gate: Float64[np.ndarray, "2 point"]) -> Float64[np.ndarray, "2"]:
@@ -128,7 +133,7 @@ class ContactSolver:
         pelvis: Float64[np.ndarray, "3"],
         points: Float64[np.ndarray, "2 point 3"],
         gate: Float64[np.ndarray, "2 point"],
-        sharing: SharingPrior | None = None,
+        expected: LoadPrior | None = None,
     ) -> tuple[Float64[np.ndarray, "n n"], Float64[np.ndarray, "n"], Float64[np.ndarray, "6 n"]]:
         """Hessian, gradient at zero, and the map from unknowns (in body weights) to the wrench at the pelvis."""
         c = self._config
@@ -157,18 +162,22 @@ class ContactSolver:
         hessian = weighted.T @ weighted + c.shear_weight * (preference.T @ preference)
         diagonal = hessian.reshape(-1)[:: self._n + 1]
         for f in range(FEET):
-            # sum g n^2 = N^2 / sum(1/g) + sum g (n - share N)^2 with share = (1/g) / sum(1/g)
+            # total N^2 + spread sum g (n - share N)^2
             load = self._load[f]
-            contact = (1.0 / gate[f]).sum()
-            total = c.flat_weight + c.load_weight * (self._points / contact - 1.0)
-            hessian[load, load] += total - c.spread_weight / contact
+            share = 1.0 / gate[f]
+            total = c.flat_weight + c.load_weight * (self._points / share.sum() - 1.0)
+            if expected is not None:
+                share = share * expected.distribution[f]
+            share = share / share.sum()
+            pull = c.spread_weight * gate[f] * share
+            hessian[load, load] += total + pull @ share - pull[:, None] - pull[None, :]
             diagonal[load] += c.spread_weight * gate[f]
             diagonal[self._yaw[f]] += c.torque_weight / c.free_torque_arm_m**2
             diagonal[self._shear[f]] += 1e-9
-        if sharing is not None:
+        if expected is not None:
             apart = np.zeros(self._n)
-            apart[self._load[0]], apart[self._load[1]] = 1.0 - sharing.right, -sharing.right
-            hessian += sharing.weight * np.outer(apart, apart)
+            apart[self._load[0]], apart[self._load[1]] = 1.0 - expected.right, -expected.right
+            hessian += expected.weight * np.outer(apart, apart)
         gradient = -weighted.T @ (scale * wrench / self._weight)
         return hessian, gradient, grasp
 
@@ -184,7 +193,7 @@ class ContactSolver:
         pelvis: Float64[np.ndarray, "3"],
         points: Float64[np.ndarray, "2 point 3"],
         gate: Float64[np.ndarray, "2 point"],
-        sharing: SharingPrior | None = None,
+        expected: LoadPrior | None = None,
     ) -> ContactForces:
         """Feet forces for the ``wrench`` (force, then moment about ``pelvis``; N, N m, world) the motion demands.
 
@@ -194,7 +203,7 @@ class ContactSolver:
         """
         if not (np.all(np.isfinite(wrench)) and np.all(np.isfinite(points)) and np.all(np.isfinite(gate))):
             raise ValueError("demanded wrench, sole points and gates must be finite")
-        hessian, gradient, grasp = self.problem(wrench, pelvis, points, gate, sharing)
+        hessian, gradient, grasp = self.problem(wrench, pelvis, points, gate, expected)
         self._sense[:] = 0
         x, _, flag, _ = daqp.solve(hessian, gradient, self._cone, self._upper, self._lower, self._sense)
         solved = flag > 0 and bool(np.all(np.isfinite(x)))

@@ -25,7 +25,7 @@ from kincast.models.contact_forces import (
     ContactConfig,
     ContactForces,
     ContactSolver,
-    SharingPrior,
+    LoadPrior,
     contact_gate,
     flatness,
 )
@@ -77,6 +77,8 @@ class KineticsConfig:
     model_error: ModelError = field(default_factory=ModelError)
     sharing_time_s: float = 0.1
     sharing_power: int = 4
+    kept_distribution: float = 0.97
+    still_m_s: float = 0.2
     settle_s: float = 0.15
     mean_over_s: float = 0.2
     residual_limit: float = 0.15
@@ -95,14 +97,15 @@ class KineticsStream:
         self._belt = BeltEstimator(self._config.belt_speed_m_s)
         self._waiting: deque[SettledPose] = deque()
         self._times_ns: deque[int] = deque(maxlen=16)
-        self._newest_ns: int | None = None
         self._last_seq = -1
         self._tracked_since_ns: int | None = None
+        self._believed_from_ns = 0
+        self._cop = np.zeros((2, 3))
         self._recent: deque[tuple[int, float, float, float]] = deque()
         self.swap_body(body)
 
     def swap_body(self, body: Body) -> None:
-        """From the next row on use ``body``. The pose history restarts: old and new poses are not comparable."""
+        """From the next row on use ``body``. The pose history restarts from the fitter's window, refitted with it."""
         self._dynamics = InverseDynamics(body, self._mass)
         points = self._dynamics.sole.local.shape[1]
         self._contact = ContactSolver(points, self._mass, self._config.contact)
@@ -113,10 +116,9 @@ class KineticsStream:
         )
         self._floor = SoleFloor(points, self._config.sole)
         self._history = PoseHistory(self._config.history)
-        self._tracked_since_ns = None
+        self._restart = True
         self._recent.clear()
-        self._cop = np.zeros((2, 3))
-        self._sharing: tuple[int, float] | None = None
+        self._loads: tuple[int, np.ndarray] | None = None
 
     @property
     def muscle_names(self) -> tuple[str, ...]:
@@ -125,10 +127,11 @@ class KineticsStream:
 
     def step(self, fit: FitResult) -> tuple[Kinetics, ...]:
         """Take in one answer of the fitter; returns the rows that became due, in order, often one."""
-        self._newest_ns = fit.t_ns
+        if self._restart and fit.settled:
+            self._restart_history(fit)
         for pose in fit.settled:
             self._take(pose)
-        newer = fit.window.seq > self._last_seq
+        newer = (fit.window.seq > self._last_seq) & np.isfinite(fit.window.qpos).all(axis=1)
         newer_t, newer_q = fit.window.t_ns[newer], fit.window.qpos[newer].astype(np.float64)
         rows = []
         budget_ns = int(self._config.total_delay_s * 1e9) + STAMP_TOLERANCE_NS - self._interval_ns()
@@ -145,6 +148,19 @@ class KineticsStream:
         self._waiting.clear()
         return rows
 
+    def _restart_history(self, fit: FitResult) -> None:
+        """Begin the history with the window's poses before the first settled one of ``fit``."""
+        self._restart = False
+        self._history.clear()
+        self._believed_from_ns = fit.settled[0].t_ns
+        if self._tracked_since_ns is None:
+            return
+        sd = _velocity_sd(fit.settled[0].sd_within)
+        keep_from_ns = self._waiting[0].t_ns if self._waiting else fit.settled[0].t_ns
+        for seq, t_ns, q in zip(fit.window.seq, fit.window.t_ns, fit.window.qpos, strict=True):
+            if seq < fit.settled[0].seq and np.all(np.isfinite(q)):
+                self._history.push(int(t_ns), q, sd, keep_from_ns)
+
     def _take(self, pose: SettledPose) -> None:
         self._waiting.append(pose)
         self._last_seq = pose.seq
@@ -154,7 +170,7 @@ class KineticsStream:
             self._history.clear()
             return
         if self._tracked_since_ns is None:
-            self._tracked_since_ns = pose.t_ns
+            self._tracked_since_ns = self._believed_from_ns = pose.t_ns
         self._history.push(pose.t_ns, pose.qpos, _velocity_sd(pose.sd_within), self._waiting[0].t_ns)
 
     def _interval_ns(self) -> int:
@@ -179,10 +195,10 @@ class KineticsStream:
         qfrc = dynamics.set_motion(motion)
         wrench = dynamics.demanded_wrench(qfrc)
         points, gate = self._feet(motion)
-        found = self._contact.solve(
-            wrench, dynamics.pelvis, points, gate, self._sharing_prior(motion.t_ns, gate)
-        )
-        self._remember_sharing(motion.t_ns, found)
+        pelvis_speed_m_s = float(np.linalg.norm(motion.v[:2] - self._belt.velocity))
+        expected = self._load_prior(motion.t_ns, gate, pelvis_speed_m_s)
+        found = self._contact.solve(wrench, dynamics.pelvis, points, gate, expected)
+        self._loads = (motion.t_ns, found.loads) if found.loads.sum() > UNLOADED_N else None
         loaded = found.force[:, 2] >= UNLOADED_N
         self._cop = np.where(loaded[:, None], found.cop, self._cop)
         keep = loaded[:, None]
@@ -243,22 +259,29 @@ class KineticsStream:
         points[:, :, 2] = self._floor.common
         return points, contact_gate(height - floor, speed, self._config.contact)
 
-    def _sharing_prior(self, t_ns: int, gate: Float64[np.ndarray, "2 point"]) -> SharingPrior | None:
-        """Two feet flat on the floor: their sharing changes slowly, more slowly than its noise."""
-        if self._sharing is None:
-            return None
-        since_ns, right = self._sharing
-        elapsed_s = max((t_ns - since_ns) * 1e-9, 1e-3)
-        return SharingPrior(
-            right,
-            self._config.sharing_time_s
-            / elapsed_s
-            * float(np.prod(flatness(gate)) ** self._config.sharing_power),
-        )
+    def _load_prior(
+        self, t_ns: int, gate: Float64[np.ndarray, "2 point"], pelvis_speed_m_s: float
+    ) -> LoadPrior | None:
+        """Where the load is changes more slowly than its noise while both feet are flat or the person stands.
 
-    def _remember_sharing(self, t_ns: int, found: ContactForces) -> None:
-        total = float(found.force[:, 2].sum())
-        self._sharing = (t_ns, float(found.force[0, 2]) / total) if total > UNLOADED_N else None
+        ``pelvis_speed_m_s`` is against the floor: in walking the load rolls over the sole and nothing is kept.
+        """
+        if self._loads is None:
+            return None
+        since_ns, loads = self._loads
+        foot = loads.sum(axis=1)
+        even = 1.0 / loads.shape[1]
+        before = np.where(foot[:, None] > UNLOADED_N, loads / np.maximum(foot[:, None], UNLOADED_N), even)
+        flat = flatness(gate)
+        slow = float(np.prod(flat) ** self._config.sharing_power)
+        still = float(np.exp(-((pelvis_speed_m_s / self._config.still_m_s) ** 2)))
+        kept = self._config.kept_distribution * np.maximum(slow, still * flat**2)[:, None]
+        elapsed_s = max((t_ns - since_ns) * 1e-9, 1e-3)
+        return LoadPrior(
+            float(foot[0] / foot.sum()),
+            self._config.sharing_time_s / elapsed_s * slow,
+            kept * before + (1.0 - kept) * even,
+        )
 
     def _uncertainty(
         self, motion: MotionState, found: ContactForces, force: Float64[np.ndarray, "2 3"]
@@ -302,8 +325,8 @@ class KineticsStream:
         _, force, moment, reserve_mean = np.mean(np.array(self._recent), axis=0)
         if c.external_support != "none":
             return f"external support declared ({c.external_support}): its force is unknown"
-        if self._tracked_since_ns is None or t_ns - self._tracked_since_ns < c.settle_s * 1e9:
-            return "tracking has only just begun"
+        if t_ns - self._believed_from_ns < c.settle_s * 1e9:
+            return "tracking, or a new body, has only just begun"
         if force > c.residual_limit:
             return "no contact of the feet explains the motion: external support (seat, rail, hand), stairs or a bad fit"
         if moment > c.residual_moment_limit_m:
