@@ -36,6 +36,7 @@ class Comparison:
     events: Mapping[str, EventErrors] | None
     strides: StrideErrors | None
     reprojection: Mapping[str, CameraFit]
+    markers_mm: float | None
     baselines: Mapping[str, Mapping[str, CameraFit]]
 
     def document(self) -> dict[str, Any]:
@@ -155,6 +156,7 @@ def compare(out: Path, truth: Path, skip_s: float = 0.0) -> Comparison:
         events=event_errors(ours.events, sides.start_s, clock_s, measured) if ours.events else None,
         strides=stride_errors(ours.gait, sides.start_s, measured) if ours.gait else None,
         reprojection=_own_reprojection(ours),
+        markers_mm=_own_markers(ours),
         baselines={},
     )
 
@@ -173,6 +175,7 @@ def _compare_points(ours: ResultsFolder, trial: Path) -> Comparison:
         events=None,
         strides=None,
         reprojection=_own_reprojection(ours),
+        markers_mm=_own_markers(ours),
         baselines=fits,
     )
 
@@ -199,3 +202,9 @@ def _own_reprojection(ours: ResultsFolder) -> dict[str, CameraFit]:
     cameras = summary.get("cameras")
     found = {name: fit(e) for name, e in cameras.items()} if isinstance(cameras, dict) else {}
     return {name: f for name, f in {"all": total, **found}.items() if f is not None}
+
+
+def _own_markers(ours: ResultsFolder) -> float | None:
+    entry = ours.summary.get("markers_mm")
+    median = entry.get("median") if isinstance(entry, dict) else None
+    return float(median) if isinstance(median, (int, float)) else None

@@ -66,6 +66,8 @@ def _lines(c: Comparison) -> Iterator[str]:
         yield f"strides ({s.strides}), median abs error and bias (mm): {figures}"
     if c.reprojection:
         yield f"reprojection: {_fits(c.reprojection)}"
+    if c.markers_mm is not None:
+        yield f"markers: median distance to the model {c.markers_mm:.1f} mm"
     for method, fits in c.baselines.items():
         yield f"common keypoints, {method}: {_fits(fits)}"
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from kincast.models.camera import Camera, CameraValues, camera_arrays, project
-from kincast.streaming.messages import KeypointFrame
+from kincast.streaming.messages import KeypointFrame, MarkerFrame, Message
 
 MIN_CONFIDENCE = 0.5
 GC_LEVELS_PX = tuple(range(1, 51))
@@ -22,9 +22,13 @@ NEAREST_NS = 50_000_000
 
 @dataclass(frozen=True)
 class ReprojectionErrors:
-    """Distances (px) of all detections with confidence >= 0.5, per camera; infinite where there was no estimate."""
+    """Distances (px) of all detections with confidence >= 0.5, per camera; infinite where there was no estimate.
+
+    ``markers_m``: the same for optical markers, metres.
+    """
 
     by_camera: Mapping[str, Float64[np.ndarray, " detection"]]
+    markers_m: Float64[np.ndarray, " marker"]
 
     @property
     def all_px(self) -> Float64[np.ndarray, " detection"]:
@@ -32,34 +36,68 @@ class ReprojectionErrors:
         return np.concatenate([*self.by_camera.values(), np.zeros(0)])
 
 
+class ReprojectionAccount:
+    """Compares what came in with where the model puts its sites, each picture at its own instant.
+
+    Of several people in a picture the one nearest to the model (median distance) counts; sites that are NaN are
+    left out. Pictures of cameras that are not among ``cameras`` are ignored.
+    """
+
+    def __init__(
+        self,
+        t_ns: Int64[np.ndarray, " row"],
+        sites: Float64[np.ndarray, "row keypoint 3"],
+        cameras: Sequence[Camera],
+    ) -> None:
+        self._t_ns, self._sites = t_ns, sites
+        values = camera_arrays(cameras) if cameras else None
+        self._cameras = {c.name: _single(values, i) for i, c in enumerate(cameras)} if values else {}
+        self._pictures: dict[str, list[KeypointFrame]] = {name: [] for name in self._cameras}
+        self._pixels: dict[str, list[Float64[np.ndarray, " detection"]]] = {
+            name: [] for name in self._cameras
+        }
+        self._markers: list[Float64[np.ndarray, " marker"]] = []
+
+    def add(self, message: Message) -> None:
+        """Take one input message."""
+        if isinstance(message, KeypointFrame) and message.camera in self._pictures:
+            waiting = self._pictures[message.camera]
+            waiting.append(message)
+            if len(waiting) >= BATCH:
+                self._compare(message.camera)
+        elif isinstance(message, MarkerFrame) and len(message.markers) == self._sites.shape[1]:
+            place = sites_at(self._t_ns, self._sites, np.array([message.t_ns], dtype=np.int64))[0]
+            seen = (message.markers[:, 3] > 0) & ~np.isnan(place).any(axis=1)
+            self._markers.append(
+                np.linalg.norm(message.markers[seen, :3] - place[seen], axis=1).astype(np.float64)
+            )
+
+    def errors(self) -> ReprojectionErrors:
+        """Everything so far."""
+        for name in self._pictures:
+            self._compare(name)
+        return ReprojectionErrors(
+            {name: np.concatenate([*parts, np.zeros(0)]) for name, parts in self._pixels.items()},
+            np.concatenate([*self._markers, np.zeros(0)]),
+        )
+
+    def _compare(self, name: str) -> None:
+        pictures = self._pictures[name]
+        self._pixels[name] += _distances(self._t_ns, self._sites, self._cameras[name], pictures)
+        pictures.clear()
+
+
 def reprojection_errors(
     t_ns: Int64[np.ndarray, " row"],
     sites: Float64[np.ndarray, "row keypoint 3"],
     cameras: Sequence[Camera],
-    pictures: Iterable[KeypointFrame],
+    inputs: Iterable[Message],
 ) -> ReprojectionErrors:
-    """Distances between detections and the model, each picture at its own instant (sites linear in time).
-
-    Of several people in a picture the one nearest to the model (median distance) is compared; sites that are
-    NaN are left out. Pictures of cameras that are not among ``cameras`` are ignored.
-    """
-    waiting: dict[str, list[KeypointFrame]] = {camera.name: [] for camera in cameras}
-    found: dict[str, list[Float64[np.ndarray, " detection"]]] = {camera.name: [] for camera in cameras}
-    values = camera_arrays(cameras) if cameras else None
-    one = {c.name: _single(values, i) for i, c in enumerate(cameras)} if values is not None else {}
-
-    def compare(name: str) -> None:
-        found[name].extend(_distances(t_ns, sites, one[name], waiting[name]))
-        waiting[name].clear()
-
-    for picture in pictures:
-        if picture.camera in waiting:
-            waiting[picture.camera].append(picture)
-            if len(waiting[picture.camera]) >= BATCH:
-                compare(picture.camera)
-    for name in waiting:
-        compare(name)
-    return ReprojectionErrors({name: np.concatenate([*parts, np.zeros(0)]) for name, parts in found.items()})
+    """:class:`ReprojectionAccount` over messages at hand."""
+    account = ReprojectionAccount(t_ns, sites, cameras)
+    for message in inputs:
+        account.add(message)
+    return account.errors()
 
 
 def _single(values: CameraValues, index: int) -> CameraValues:

@@ -70,6 +70,12 @@ def summarise(
             "median": _rounded(quantile(everything, 0.5)),
             "p95": _rounded(quantile(everything, 0.95)),
         },
+        "markers_mm": None
+        if not len(reprojection.markers_m)
+        else {
+            "median": _rounded(quantile(reprojection.markers_m * 1e3, 0.5)),
+            "p95": _rounded(quantile(reprojection.markers_m * 1e3, 0.95)),
+        },
         "cameras": {
             name: {"gc5": _rounded(share_within(px, 5)), "median_px": _rounded(quantile(px, 0.5))}
             for name, px in reprojection.by_camera.items()

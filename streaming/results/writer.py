@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from kincast.models.coordinates import COORDINATES
-from kincast.streaming.messages import GaitEvent, KeypointFrame, Message, Stride
+from kincast.streaming.messages import GaitEvent, Message, Stride
 from kincast.streaming.results import columns
 from kincast.streaming.results.cameras_toml import write_cameras
 from kincast.streaming.results.csv_table import write_csv
@@ -86,10 +86,9 @@ def _write(
     write_trc(folder / columns.MARKERS, time_s, results.site_names, to_opensim(results.sites))
     (folder / columns.BODY).write_text(facts.body.to_json() + "\n", encoding="utf-8")
     write_cameras(folder / columns.CAMERAS, facts.cameras, adjusted=facts.cameras_adjusted)
-    account = LossAccount()
-    pictures = (m for m in account.watch(inputs) if isinstance(m, KeypointFrame))
-    reprojection = reprojection_errors(results.t_ns, results.sites, facts.cameras, pictures)
-    summary = summarise(results, facts, reprojection, account)
+    lost = LossAccount()
+    reprojection = reprojection_errors(results.t_ns, results.sites, facts.cameras, lost.watch(inputs))
+    summary = summarise(results, facts, reprojection, lost)
     (folder / columns.SUMMARY).write_text(
         json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8"
     )

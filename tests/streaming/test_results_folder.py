@@ -19,6 +19,7 @@ from kincast.streaming.messages import (
     Kinematics,
     Kinetics,
     LiveFrame,
+    MarkerFrame,
     SessionHeader,
     Stride,
 )
@@ -314,6 +315,10 @@ def test_reprojection_interpolates_to_each_camera_instant_and_picks_the_person()
         t_ns, sites, (camera,), [picture(4_000_000, np.concatenate([bystander, subject, doubtful]))]
     )
     np.testing.assert_allclose(got.by_camera["cam_01"], [5.0], atol=1e-3)
+    marker = MarkerFrame(0, 4_000_000, 0, np.array([[0.04, 0.003, 1.004, 1.0]], np.float32))
+    hidden = MarkerFrame(0, 4_000_000, 0, np.array([[9.0, 9.0, 9.0, 0.0]], np.float32))
+    by_markers = reprojection_errors(t_ns, sites, (), [marker, hidden])
+    np.testing.assert_allclose(by_markers.markers_m, [0.005], atol=1e-6)
     far = reprojection_errors(t_ns, sites, (camera,), [picture(200_000_000, subject)])
     assert np.isinf(far.by_camera["cam_01"]).all()
     assert share_within(far.all_px, 50) == 0.0
