@@ -27,9 +27,12 @@ OTHER_SITE_SD_M = 0.010
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """Everything the session follows from. Cameras run free: own phase, up to ``jitter_s``; pictures arrive late."""
+    """Everything the session follows from. Cameras run free (own phase, up to ``jitter_s``) unless ``synchronous``; pictures arrive late."""
 
     seed: int = 7
+    keypoint_set: str = KEYPOINT_SET
+    cameras: int = 4
+    synchronous: bool = False
     frame_rate_hz: float = 30.0
     jitter_s: float = 0.002
     delay_s: float = 0.030
@@ -58,16 +61,33 @@ class DemoSession:
         return t_ns, np.stack(rows)
 
 
-def demo_cameras() -> tuple[Camera, ...]:
-    """Four cameras at the corners of an eight by six metre room, looking at hip height in the middle."""
-    return tuple(
-        _camera(name, np.array(place), np.array(target), focal_px, k1)
-        for name, place, target, focal_px, k1 in (
-            ("cam_01", (-4.4, -3.4, 2.2), (0.2, 0.1, 0.85), 1120.0, -0.06),
-            ("cam_02", (4.3, -3.5, 1.9), (-0.2, 0.1, 0.85), 1150.0, -0.08),
-            ("cam_03", (4.5, 3.3, 2.3), (-0.2, -0.1, 0.85), 1105.0, -0.05),
-            ("cam_04", (-4.2, 3.5, 2.0), (0.2, -0.1, 0.85), 1135.0, -0.07),
+CORNERS = (
+    ("cam_01", (-4.4, -3.4, 2.2), (0.2, 0.1, 0.85), 1120.0, -0.06),
+    ("cam_02", (4.3, -3.5, 1.9), (-0.2, 0.1, 0.85), 1150.0, -0.08),
+    ("cam_03", (4.5, 3.3, 2.3), (-0.2, -0.1, 0.85), 1105.0, -0.05),
+    ("cam_04", (-4.2, 3.5, 2.0), (0.2, -0.1, 0.85), 1135.0, -0.07),
+)
+"""Four cameras at the corners of an eight by six metre room, looking at hip height in the middle."""
+
+
+def demo_cameras(count: int = 4) -> tuple[Camera, ...]:
+    """The four corners; any other number of cameras stands in a ring around the room."""
+    if count == len(CORNERS):
+        return tuple(
+            _camera(name, np.array(place), np.array(target), focal_px, k1)
+            for name, place, target, focal_px, k1 in CORNERS
         )
+    target = np.array([0.0, 0.0, 0.85])
+    angles = 2 * np.pi * (np.arange(count) + 0.5) / count
+    return tuple(
+        _camera(
+            f"cam_{i + 1:02d}",
+            np.array([5.2 * np.cos(angle), 4.6 * np.sin(angle), 1.8 + 0.4 * (i % 2)]),
+            target,
+            1130.0,
+            -0.06,
+        )
+        for i, angle in enumerate(angles)
     )
 
 
@@ -98,7 +118,7 @@ def _rotation_vector(rotation: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray
 
 def demo_person(config: DemoConfig, rng: np.random.Generator) -> BodyParameters:
     """Someone of other proportions than the default body, keypoints displaced by some 10 mm, alike on both sides."""
-    body = build_body(BodyParameters(), "torque", KEYPOINT_SET)
+    body = build_body(BodyParameters(), "torque", config.keypoint_set)
     offsets: dict[str, tuple[float, float, float]] = {}
     for site in body.sites:
         partner = "L" + site[1:]
@@ -126,9 +146,9 @@ def generate_session(config: DemoConfig | None = None) -> DemoSession:
     """The session, the same for the same configuration."""
     config = config or DemoConfig()
     rng = np.random.default_rng(config.seed)
-    body = build_body(demo_person(config, rng), "torque", KEYPOINT_SET)
+    body = build_body(demo_person(config, rng), "torque", config.keypoint_set)
     walk = generate_walk(body, config.plan)
-    cameras = demo_cameras()
+    cameras = demo_cameras(config.cameras)
     sites = _sites(body, walk)
     w, x, y, z = walk.q[:, 3:7].T
     forward = np.stack([1 - 2 * (y * y + z * z), 2 * (x * y + w * z)], -1)
@@ -141,7 +161,7 @@ def generate_session(config: DemoConfig | None = None) -> DemoSession:
     header = SessionHeader(
         session_id="demo-stiff-knee",
         subject_id="generated",
-        keypoint_set=KEYPOINT_SET,
+        keypoint_set=config.keypoint_set,
         cameras=cameras,
         start_ns=start_ns,
         mass_kg=config.mass_kg,
@@ -189,6 +209,8 @@ def _pictures(
     period = 1.0 / config.frame_rate_hz
     n = int((walk.t_s[-1] - 0.05) / period)
     t_s = rng.uniform(0, period) + period * np.arange(n) + rng.uniform(-1, 1, n) * config.jitter_s
+    if config.synchronous:
+        t_s = period * np.arange(n)
     t_s = np.clip(t_s, walk.t_s[0], walk.t_s[-1])
     points = _at(walk.t_s, sites, t_s)
     seen = detect(points, _at(walk.t_s, forward, t_s), t_s, camera, names, bias_px, config.errors, rng)
@@ -200,7 +222,7 @@ def _pictures(
         people = seen[k : k + 1] if (seen[k, :, 2] > 0).sum() >= 4 else seen[:0]
         out.append(
             (
-                KeypointFrame(camera.name, k, t_ns, sent_ns, KEYPOINT_SET, people),
+                KeypointFrame(camera.name, k, t_ns, sent_ns, config.keypoint_set, people),
                 t_ns + round(delay_s[k] * 1e9),
             )
         )

@@ -18,26 +18,36 @@ FIRST_STEP, TURNING_STEP = 0.6, 0.5
 
 @dataclass(frozen=True)
 class Path:
-    """Up ``straight_m`` along x, a half circle to the left, and back; centred in the room."""
+    """Up ``straight_m`` along x, a half circle to the left, and back; or ``laps`` times round. Centred in the room."""
 
     straight_m: float = 4.0
     radius_m: float = 0.7
+    laps: int = 0
 
     @property
     def length_m(self) -> float:
-        return 2 * self.straight_m + np.pi * self.radius_m
+        half_m = self.straight_m + np.pi * self.radius_m
+        return 2 * half_m * self.laps if self.laps else half_m + self.straight_m
 
     def at(
         self, s: Float64[np.ndarray, " t"]
     ) -> tuple[Float64[np.ndarray, "t 2"], Float64[np.ndarray, " t"]]:
-        """Place and heading (rad) at arc lengths ``s``; continued straight beyond both ends."""
-        arc = np.pi * self.radius_m
-        up = s - self.straight_m / 2
-        on_arc = np.clip((s - self.straight_m) / self.radius_m, 0, np.pi)
-        back = np.maximum(s - self.straight_m - arc, 0)
-        x = np.where(s < self.straight_m, up, self.straight_m / 2 + self.radius_m * np.sin(on_arc) - back)
+        """Place and heading (rad, growing) at arc lengths ``s``; continued straight beyond both ends."""
+        half_m = self.straight_m + np.pi * self.radius_m
+        last = max(2 * self.laps - 1, 1)
+        half = np.clip(np.floor(s / half_m), 0, last)  # number of the straight one is on or has left
+        along = s - half * half_m
+        turning = (half < last) | ((half == last) & (self.laps > 0))
+        on_arc = np.where(turning, np.clip((along - self.straight_m) / self.radius_m, 0, np.pi), 0.0)
+        past = np.where(turning, np.maximum(along - half_m, 0), np.maximum(along - self.straight_m, 0))
+        x = np.where(
+            on_arc > 0,
+            self.straight_m / 2 + self.radius_m * np.sin(on_arc) - past,
+            np.minimum(along, self.straight_m) - self.straight_m / 2 + past,
+        )
         y = -self.radius_m * np.cos(on_arc)
-        return np.stack([x, y], -1), on_arc
+        back = np.where(half % 2 == 1, -1.0, 1.0)  # every second half of the way is the first one turned round
+        return np.stack([x * back, y * back], -1), on_arc + np.pi * half
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from kincast.models.gait.track import POINTS, GaitSample
 
 _SUBSTITUTES = {
     "heel": ("heel", "calcaneus"),
-    "big_toe": ("big_toe", "second_toe"),
-    "small_toe": ("small_toe",),
+    "big_toe": ("big_toe", "hallux", "second_toe"),
+    "small_toe": ("small_toe", "fourth_toe"),
 }
 _SIDES = ("r", "l")
 
@@ -31,7 +31,7 @@ class GaitLandmarks:
 
     Foot points are the keypoints of the recording's own set, with this person's site offsets; where the set has
     none (few marker sets have a small toe) the landmark's default place on the scaled foot stands in. Hips, knees
-    and ankles are joint centres. ``seen_sites``: per side, which sites of the set are points of the foot.
+    and ankles are joint centres. ``seen_sites``: per side, which sites of the set lie on the foot.
     """
 
     def __init__(self, body: Body) -> None:
@@ -58,7 +58,7 @@ class GaitLandmarks:
             tuple(
                 i
                 for i, site in enumerate(body.sites)
-                if own[site] in {f"{p}_{side}" for names in _SUBSTITUTES.values() for p in names}
+                if LANDMARKS[own[site]][0] in (f"calcn_{side}", f"toes_{side}")
             )
             for side in _SIDES
         )
