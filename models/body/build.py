@@ -54,7 +54,12 @@ def _scale_legs(spec: mujoco.MjSpec, parameters: BodyParameters) -> None:
         for part in (*body.geoms, *body.sites):
             part.pos = np.array(part.pos) * scale[body.name]
         for geom in body.geoms:
-            geom.size = np.array(geom.size) * scale[body.name]
+            size = scale[body.name]
+            if "_at_brim_" in geom.name:
+                # a small femur's insertions must not sink into a large pelvis' surface: paths jump there
+                side = geom.name.split("_at_brim_")[1][0]
+                size = min(size, scale[f"femur_{side}"])
+            geom.size = np.array(geom.size) * size
     for side, sign in (("r", 1.0), ("l", -1.0)):
         centre = np.array(KNEE_CENTRE_IN_TIBIA) * (1.0, 1.0, sign)
         tibia, femur_scale, tibia_scale = (

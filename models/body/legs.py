@@ -52,6 +52,11 @@ def leg_spec() -> mujoco.MjSpec:
     assets, chain, muscles, tendons = (
         _read(f"myolegs_{part}.xml") for part in ("assets", "chain", "muscle", "tendon")
     )
+    for wrap in tendons.iter("geom"):
+        if "_at_brim_" in wrap.get("geom", ""):
+            # MuJoCo then takes the shorter way round the sphere. With a side site it compares directions of
+            # tangent points, and on uneven scales the hip flexors jump round the far side.
+            wrap.attrib.pop("sidesite", None)
     used_sites = {e.get("site") for e in tendons.iter("site")} | {
         e.get("sidesite") for e in tendons.iter("geom")
     }

@@ -16,6 +16,8 @@ from kincast.models.body.sites import SITE_NAMES
 from kincast.models.errors import UserMistakeError
 
 EXTERNAL_SUPPORTS = ("none", "cane", "rail", "harness")
+_SUPPORTS = "none, cane, rail, harness, harness(<newtons, 0 to 5000>)"
+_OBJECTS = ("scales", "scales_sd", "segments", "sites", "sites_sd")
 GENERIC_MASS_KG = 75.0
 
 Real = float | int
@@ -48,12 +50,10 @@ class BodyParameters:
     site_offsets_sd: Mapping[str, Vector] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        scales = _checked("scale", self.scales, SCALES, low=0.2, high=3.0)
-        scales_sd = _checked("scale sd", self.scales_sd, SCALES, low=0.0, high=10.0)
+        scales, scales_sd = _checked_scales(self.scales), _checked_scales_sd(self.scales_sd)
         object.__setattr__(self, "scales", MappingProxyType({s: scales.get(s, 1.0) for s in SCALES}))
         object.__setattr__(self, "scales_sd", MappingProxyType({s: scales_sd.get(s, 0.0) for s in SCALES}))
-        factors = _checked("mass factor", self.mass_factors, tuple(SEGMENTS), low=0.01, high=10.0)
-        object.__setattr__(self, "mass_factors", MappingProxyType(factors))
+        object.__setattr__(self, "mass_factors", MappingProxyType(_checked_factors(self.mass_factors)))
         for name in ("site_offsets", "site_offsets_sd"):
             object.__setattr__(self, name, MappingProxyType(_checked_vectors(name, getattr(self, name))))
         mass = _number("mass_kg", self.mass_kg)
@@ -105,7 +105,7 @@ class BodyParameters:
         """
         try:
             document = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BodyParametersError(f"body.json is not valid JSON: {error}") from None
         if not isinstance(document, dict):
             raise BodyParametersError("body.json holds no object; expected scales, mass_kg, segments, sites")
@@ -126,20 +126,23 @@ class BodyParameters:
             )
         if missing := [name for name in ("scales", "mass_kg") if name not in document]:
             raise BodyParametersError(f"body.json: {missing[0]} is missing")
-        segments = _object("segments", document.get("segments", {}))
+        entries = {name: _object(name, document.get(name, {})) for name in known if name in _OBJECTS}
+        factors = {
+            name: _object(f"segments.{name}", entry).get("mass_factor", 1.0)
+            for name, entry in entries["segments"].items()
+        }
+        support = document.get("external_support", "none")
+        if not isinstance(support, str):
+            raise BodyParametersError(f"external_support is {support!r}; valid: {_SUPPORTS}")
         return cls(
-            scales=_object("scales", document["scales"]),
-            mass_kg=document["mass_kg"],
-            mass_sd_kg=document.get("mass_sd_kg", 0.0),
-            site_offsets=_object("sites", document.get("sites", {})),
-            mass_factors={
-                name: entry["mass_factor"]
-                for name, entry in segments.items()
-                if _object(f"segments.{name}", entry).get("mass_factor", 1.0) != 1.0
-            },
-            external_support=document.get("external_support", "none"),
-            scales_sd=_object("scales_sd", document.get("scales_sd", {})),
-            site_offsets_sd=_object("sites_sd", document.get("sites_sd", {})),
+            scales=_checked_scales(entries["scales"]),
+            mass_kg=_number("mass_kg", document["mass_kg"]),
+            mass_sd_kg=_number("mass_sd_kg", document.get("mass_sd_kg", 0.0)),
+            site_offsets=_checked_vectors("sites", entries["sites"]),
+            mass_factors={name: f for name, f in _checked_factors(factors).items() if f != 1.0},
+            external_support=support,
+            scales_sd=_checked_scales_sd(entries["scales_sd"]),
+            site_offsets_sd=_checked_vectors("sites_sd", entries["sites_sd"]),
         )
 
 
@@ -158,9 +161,7 @@ def harness_force(support: str) -> float:
             force = math.nan
         if 0.0 <= force <= 5000.0:
             return force
-    raise BodyParametersError(
-        f"external_support is {support!r}; valid: none, cane, rail, harness, harness(<newtons, 0 to 5000>)"
-    )
+    raise BodyParametersError(f"external_support is {support!r}; valid: {_SUPPORTS}")
 
 
 def _object(where: str, value: Any) -> dict[str, Any]:
@@ -170,13 +171,14 @@ def _object(where: str, value: Any) -> dict[str, Any]:
 
 
 def _number(where: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise BodyParametersError(f"{where} is {value!r}; expected a finite number")
+    # compared instead of math.isfinite, which overflows on huge integers
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
+        raise BodyParametersError(f"{where} is {str(value)[:40]!r}; expected a finite number")
     return float(value)
 
 
 def _checked(
-    what: str, values: Mapping[str, Real], valid: tuple[str, ...], low: float, high: float
+    what: str, values: Mapping[str, Any], valid: tuple[str, ...], low: float, high: float
 ) -> dict[str, float]:
     checked = {}
     for name, value in values.items():
@@ -186,6 +188,18 @@ def _checked(
         if not low <= checked[name] <= high:
             raise BodyParametersError(f"{what} {name} is {value:g}; valid: {low:g} to {high:g}")
     return checked
+
+
+def _checked_scales(values: Mapping[str, Any]) -> dict[str, float]:
+    return _checked("scale", values, SCALES, low=0.2, high=3.0)
+
+
+def _checked_scales_sd(values: Mapping[str, Any]) -> dict[str, float]:
+    return _checked("scale sd", values, SCALES, low=0.0, high=10.0)
+
+
+def _checked_factors(values: Mapping[str, Any]) -> dict[str, float]:
+    return _checked("mass factor", values, tuple(SEGMENTS), low=0.01, high=10.0)
 
 
 def _checked_vectors(what: str, values: Mapping[str, Any]) -> dict[str, Vector]:
