@@ -38,6 +38,11 @@ class JsonFolders:
     folders: Mapping[str, Mapping[int, str]]
     archive: zipfile.ZipFile | None = None
 
+    def close(self) -> None:
+        """Let go of the archive, if there is one."""
+        if self.archive is not None:
+            self.archive.close()
+
     def read(self, member: str) -> bytes | None:
         """Contents of one file, or None if it is unreadable or too large."""
         try:

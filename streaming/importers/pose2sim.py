@@ -164,6 +164,8 @@ def _completed(
                 )
             losses.note(f"frame rate {rate:g} Hz taken from the videos")
         filled["frame_rate_hz"] = rate
+    if project.get("frame_range") not in (None, [], "all", "auto"):
+        losses.note("frame_range of Config.toml is for Pose2Sim's own analysis; all pictures are imported")
     for name, key in (("mass_kg", "participant_mass"), ("height_m", "participant_height")):
         if getattr(options, name) is None:
             value = augmentation.get(key, project.get(key))

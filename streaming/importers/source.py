@@ -70,7 +70,11 @@ def _import_file(path: Path, options: ImportOptions) -> ImportedRecording:
     if suffix == ".c3d":
         return import_c3d(path, options)
     if suffix == ".zip":
-        return _import_openpose(json_folders_in_zip(path), path.parent, options)
+        found = json_folders_in_zip(path)
+        try:
+            return _import_openpose(found, path.parent, options)
+        finally:
+            found.close()
     if suffix == ".mcap":
         raise SourceKindError(f"{path.name}: already a recording; use kincast replay or kincast refit on it")
     if suffix in VIDEO_SUFFIXES:
