@@ -12,6 +12,8 @@ from kincast.offline.angle_errors import MAIN
 from kincast.offline.compare import Sides
 from kincast.offline.force_errors import our_feet
 
+SHOWN_S = 8.0
+"""A long session's curves are shown from where the comparison begins."""
 OURS, TRUTH, BLIND = "#0b6e99", "#c0392b", "#bbbbbb"
 
 
@@ -29,6 +31,9 @@ def plot(sides: Sides, path: Path) -> None:
         _force(axes[5, 2 * foot], sides, foot, 1, f"{side} force, world y (N)")
     _residual(axes[5, 1], sides)
     axes[5, 3].axis("off")
+    begin, end = sides.ours.kinematics.time_s[[0, -1]]
+    for axis in axes.flat:
+        axis.set_xlim(begin, min(end, begin + SHOWN_S))
     figure.suptitle(
         f"{sides.truth.name}: kincast (blue, 2 sd) and truth (red); grey: plates do not see the foot"
     )
