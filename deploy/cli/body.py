@@ -19,22 +19,11 @@ class Body:
     """The body file to write (body.json)."""
 
     def run(self) -> int:
-        from kincast.models.body_fit import fit_body
-        from kincast.offline.observe import observe
+        from kincast.offline.calibrate import calibrate
 
-        headers, observations = zip(*(observe(path) for path in self.recordings), strict=True)
-        known = [header.mass_kg for header in headers if header.mass_kg is not None]
-        heights = [header.height_m for header in headers if header.height_m is not None]
-        found = fit_body(
-            observations,
-            mass_kg=known[0] if known else None,
-            height_m=heights[0] if heights else None,
-            external_support=headers[0].external_support,
-        )
-        parameters = found.parameters
-        self.output.write_text(parameters.to_json() + "\n", encoding="utf-8")
-        print(f"{self.output}: {found.median_distance_m * 1000:.1f} mm median distance to the keypoints")
-        print(f"  mass {parameters.mass_kg:.1f} kg (sd {parameters.mass_sd_kg:.1f})")
-        for name, scale in parameters.scales.items():
-            print(f"  {name:14s} {scale:6.3f}  sd {parameters.scales_sd.get(name, float('nan')):.3f}")
+        found = calibrate(self.recordings)
+        self.output.write_text(found.fit.parameters.to_json() + "\n", encoding="utf-8")
+        print(self.output)
+        for line in found.lines():
+            print(f"  {line}")
         return 0
