@@ -36,7 +36,7 @@ def test_kinematics_equal_ours_and_c() -> None:
     np.testing.assert_allclose(data.xpos, theirs.xpos, atol=1e-6)
 
 
-@pytest.mark.parametrize("variant", ["torque", "muscle"])
+@pytest.mark.parametrize("variant", ["torque", pytest.param("muscle", marks=pytest.mark.slow)])
 def test_steps_in_mjx(variant: Variant) -> None:
     body = build_body(PERSON, variant)
     data = mujoco.MjData(body.mj_model)

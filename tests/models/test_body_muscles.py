@@ -56,7 +56,7 @@ def test_lengths_equal_in_c_and_mjx_after_uneven_scaling() -> None:
         def in_mjx(qpos: jax.Array) -> jax.Array:
             data = mjx.make_data(model).replace(qpos=qpos)
             data = mjx.tendon(model, mjx.com_pos(model, mjx.kinematics(model, data)))
-            return data._impl.ten_length
+            return data.ten_length
 
         for _ in range(12):
             coordinates = random_legs(rng)
