@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 import json
 import logging
+import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +35,14 @@ STATIC = Path(__file__).parent / "static"
 MAX_CLIENT_MESSAGE_BYTES = 4096
 Source = AsyncIterator[LiveFrame | EngineHealth | Scene]
 _log = logging.getLogger(__name__)
+
+
+class DisplayAddressError(UserMistakeError):
+    """The display cannot listen where it was told to."""
+
+
+class TlsFilesError(UserMistakeError):
+    """Certificate or key of the display cannot be used."""
 
 
 class PageNotBuiltError(UserMistakeError):
@@ -68,8 +78,8 @@ def create_app(source: Source, scene: Scene, config: DisplayConfig) -> Starlette
     async def page(_: Request) -> Response:
         return FileResponse(index, headers={"Cache-Control": "no-cache"})
 
-    async def live(socket: WebSocket) -> None:
-        await _serve_screen(socket, hub)
+    async def live(web_socket: WebSocket) -> None:
+        await _serve_screen(web_socket, hub)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -101,14 +111,17 @@ async def serve(
     config: DisplayConfig | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until cancelled or interrupted; ``on_ready`` gets the address once the port is open."""
+    """Serve until cancelled or interrupted; ``on_ready`` gets the address once the port is open.
+
+    Raises:
+        PageNotBuiltError, DisplayAddressError, TlsFilesError
+    """
     config = config or DisplayConfig()
     access = config.access
+    app = create_app(source, scene, config)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(source, scene, config),
-            host=access.host,
-            port=access.port,
+            app,
             ssl_certfile=access.tls_certificate,
             ssl_keyfile=access.tls_key,
             ws="websockets-sansio",
@@ -122,19 +135,42 @@ async def serve(
             timeout_graceful_shutdown=1,
         )
     )
-    task = asyncio.create_task(server.serve())
     try:
-        while not server.started and not task.done():
-            await asyncio.sleep(0.01)
-        if on_ready is not None and server.started:
-            port = server.servers[0].sockets[0].getsockname()[1]
-            name = access.names[0] if access.names else access.host
-            name = f"[{name}]" if ":" in name else name
-            on_ready(f"{'https' if access.tls else 'http'}://{name}:{port}/")
-        await asyncio.shield(task)
-    finally:
-        server.should_exit = True
-        await task
+        server.config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise TlsFilesError(
+            f"display: certificate {access.tls_certificate} with key {access.tls_key} cannot be used ({error}); "
+            "both must be PEM files that belong together (`kincast keys init` makes them)"
+        ) from error
+    with _listening(access) as listener:
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            while not server.started and not task.done():
+                await asyncio.sleep(0.01)
+            if on_ready is not None and server.started:
+                on_ready(_address(access, listener.getsockname()[1]))
+            await asyncio.shield(task)
+        finally:
+            server.should_exit = True
+            await task
+
+
+def _listening(access: Access) -> socket.socket:
+    """The bound socket. uvicorn itself would end the process where the port is taken."""
+    family = socket.AF_INET6 if ":" in access.host else socket.AF_INET
+    try:
+        return socket.create_server((access.host, access.port), family=family)
+    except (OSError, OverflowError) as error:
+        raise DisplayAddressError(
+            f"display: cannot listen at {access.host} port {access.port}: {error}; "
+            "choose another port, or 0 for any free one"
+        ) from error
+
+
+def _address(access: Access, port: int) -> str:
+    name = access.names[0] if access.names else access.host
+    name = f"[{name}]" if ":" in name else name
+    return f"{'https' if access.tls else 'http'}://{name}:{port}/"
 
 
 async def _read(source: Source, hub: Hub) -> None:
@@ -149,12 +185,12 @@ async def _read(source: Source, hub: Hub) -> None:
         hub.report_source_error(f"{type(error).__name__}: {error}"[:300])
 
 
-async def _serve_screen(socket: WebSocket, hub: Hub) -> None:
-    await socket.accept()
-    patient = socket.query_params.get("role") == "patient"
+async def _serve_screen(web_socket: WebSocket, hub: Hub) -> None:
+    await web_socket.accept()
+    patient = web_socket.query_params.get("role") == "patient"
     mailbox = hub.join("patient" if patient else "therapist")
-    delivery = asyncio.create_task(mailbox.deliver(socket))
-    listening = asyncio.create_task(_listen(socket, hub, mailbox))
+    delivery = asyncio.create_task(mailbox.deliver(web_socket))
+    listening = asyncio.create_task(_listen(web_socket, hub, mailbox))
     try:
         await asyncio.wait((delivery, listening), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -165,10 +201,10 @@ async def _serve_screen(socket: WebSocket, hub: Hub) -> None:
         await asyncio.gather(delivery, listening, return_exceptions=True)
 
 
-async def _listen(socket: WebSocket, hub: Hub, mailbox: Mailbox) -> None:
+async def _listen(web_socket: WebSocket, hub: Hub, mailbox: Mailbox) -> None:
     with contextlib.suppress(WebSocketDisconnect):
         while True:
-            _obey(await socket.receive_text(), hub, mailbox)
+            _obey(await web_socket.receive_text(), hub, mailbox)
 
 
 def _obey(text: str, hub: Hub, mailbox: Mailbox) -> None:

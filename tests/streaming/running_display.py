@@ -38,7 +38,6 @@ class RunningDisplay:
 def running_display(scene: Scene, config: DisplayConfig) -> Iterator[RunningDisplay]:
     """Serve on a port the system chooses until the block ends."""
     config = replace(config, access=replace(config.access, port=0))
-    started: asyncio.Future[RunningDisplay] | None = None
     ready = threading.Event()
     box: list[RunningDisplay] = []
     failures: list[BaseException] = []
@@ -69,7 +68,7 @@ def running_display(scene: Scene, config: DisplayConfig) -> Iterator[RunningDisp
     ready.wait(30)
     if failures:
         raise failures[0]
-    assert box, f"the server did not start {started}"
+    assert box, "the server did not start"
     try:
         yield box[0]
     finally:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import shutil
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -40,7 +43,14 @@ from kincast.streaming.display.frame_codec import HEADER, encode_frame
 from kincast.streaming.display.person import person_scene
 from kincast.streaming.display.scene import Mesh, MusclePath, Scene, encode_scene
 from kincast.streaming.display.scene_keeper import measured_scales
-from kincast.streaming.display.server import DisplayConfig, PageNotBuiltError, create_app
+from kincast.streaming.display.server import (
+    DisplayAddressError,
+    DisplayConfig,
+    PageNotBuiltError,
+    TlsFilesError,
+    create_app,
+    serve,
+)
 from kincast.streaming.display.sources import Item, engine_messages, newest, queue_source, with_scenes
 from kincast.streaming.messages import BodySwap, EngineHealth, LiveFrame, SessionHeader
 from kincast.streaming.transport import address_of, bound
@@ -363,6 +373,48 @@ def test_login_opens_the_page_and_the_socket(page: Path) -> None:
         assert ask(display, "GET", "/", Cookie=token[:-1] + "~").status == 303
         with screen(display, additional_headers={"Cookie": token}) as connection:
             assert isinstance(connection.recv(timeout=5), bytes | str)
+
+
+def test_over_tls_the_cookie_is_for_tls_only(page: Path, tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate), "-days", "1", "-nodes"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", *files, *names], check=True, capture_output=True
+    )
+    access = Access(tls_certificate=certificate, tls_key=key, logins={"anna": hash_password("x")})
+    trust = ssl.create_default_context(cafile=certificate)
+    with running_display(SCENE, DisplayConfig(access=access, static=page)) as display:
+        assert display.url.startswith("https://")
+        client = http.client.HTTPSConnection("127.0.0.1", display.port, timeout=5, context=trust)
+        client.request("POST", "/login", "user=anna&password=x")
+        answer = client.getresponse()
+        cookie = answer.headers["Set-Cookie"]
+        client.close()
+        assert "secure" in cookie.lower()
+        assert "Strict-Transport-Security" in answer.headers
+        with connect(
+            f"wss://{display.host}/live",
+            origin=f"https://{display.host}",  # type: ignore[arg-type]
+            ssl=trust,
+            additional_headers={"Cookie": cookie.split(";")[0]},
+            close_timeout=1,
+        ) as connection:
+            assert connection.recv(timeout=5)
+    wrong = replace(access, tls_key=certificate)
+    with (
+        pytest.raises(TlsFilesError, match="cannot be used"),
+        running_display(SCENE, DisplayConfig(wrong, static=page)),
+    ):
+        pass
+
+
+def test_a_taken_port_is_a_clear_error(display: RunningDisplay, page: Path) -> None:
+    config = DisplayConfig(access=Access(port=display.port), static=page)
+    with pytest.raises(DisplayAddressError, match=f"port {display.port}"):
+        asyncio.run(serve(queue_source(asyncio.Queue()), SCENE, config))
 
 
 def test_guessing_passwords_is_slowed_down() -> None:

@@ -35,8 +35,8 @@ export class Connection {
     socket.onopen = () => this.listener.connected(true);
     socket.onmessage = (message: MessageEvent<string | ArrayBuffer>) => this.receive(message.data);
     socket.onclose = () => {
-      if (this.socket === socket) this.listener.connected(false);
       this.socket = null;
+      this.listener.connected(false);
       setTimeout(() => this.open(), RETRY_MS);
     };
     this.socket = socket;

@@ -48,6 +48,8 @@ export class Figure {
     this.stage.world.add(person.skeleton.root);
     if (person.muscles) this.stage.world.add(person.muscles.mesh);
     if (person.forces) this.stage.world.add(person.forces.root);
+    // until there is a frame there is no pose to show
+    for (const object of [person.skeleton.root, person.muscles?.mesh]) if (object) object.visible = false;
     this.person = person;
     this.stage.changed();
     if (this.frame) this.setFrame(this.frame);
@@ -58,6 +60,8 @@ export class Figure {
     const { person } = this;
     if (!person) return;
     person.skeleton.pose(frame);
+    person.skeleton.root.visible = true;
+    if (person.muscles) person.muscles.mesh.visible = true;
     this.heading = this.headingOf(person.skeleton);
     person.muscles?.pose(person.skeleton);
     this.colour();
