@@ -17,16 +17,16 @@ import numpy as np
 from kincast.models.body import Body, BodyParameters, build_body
 from kincast.models.body.sites import sites_of
 from kincast.models.errors import UserMistakeError
-from kincast.models.fit_result import FitCode, FitResult, WindowState
+from kincast.models.fit_result import FitCode, FitResult
 from kincast.models.observations import Observations
 from kincast.streaming.admission import Admission, Refusal
 from kincast.streaming.align import DEADLINE_NS, Aligner
 from kincast.streaming.clock import ClockMonitor
 from kincast.streaming.cold_start import BODY_AFTER_S, BodyGatherer
-from kincast.streaming.fitter import FitterConfig, WindowFitter
-from kincast.streaming.gait import GaitOutput, GaitStream
+from kincast.streaming.fitter import FitterConfig
+from kincast.streaming.gait import GaitOutput
 from kincast.streaming.health import camera_health, findings
-from kincast.streaming.kinetics import KineticsConfig, KineticsStream
+from kincast.streaming.kinetics import KineticsConfig
 from kincast.streaming.latency import StageTimes
 from kincast.streaming.messages import (
     BodySwap,
@@ -50,6 +50,7 @@ from kincast.streaming.pose_stream import PoseStream
 from kincast.streaming.recording import starts_session
 from kincast.streaming.rehearsal import rehearsal
 from kincast.streaming.snapshot import Snapshot
+from kincast.streaming.streams import Streams
 
 HEALTH_EVERY_NS = 1_000_000_000
 GENERIC_HEIGHT_M = 1.70
@@ -121,24 +122,18 @@ class Engine:
         self._sha256 = self.parameters.sha256
         self._admission = Admission(header, sites, len(header.marker_names))
         self._aligner = Aligner(len(header.cameras), sites, self.config.deadline_ns)
-        self._fitter = WindowFitter(self._body, header.cameras, header.keypoint_set, self.config.fitter)
         self._poses = PoseStream(self._body)
-        self._kinetics = KineticsStream(
-            self._body,
-            float(self.parameters.mass_kg),
-            replace(
-                self.config.kinetics,
-                belt_speed_m_s=header.belt_speed_m_s,
-                external_support=self.parameters.external_support,
-                muscles=self.config.muscles,
-            ),
+        kinetics = replace(
+            self.config.kinetics,
+            belt_speed_m_s=header.belt_speed_m_s,
+            external_support=self.parameters.external_support,
+            muscles=self.config.muscles,
         )
-        self._gait = GaitStream(self._body, header.start_ns, header.belt_speed_m_s)
+        self._streams = Streams(header, self._body, self.config.fitter, kinetics, self.times)
         self._started = header.start_ns != 0
         self._gatherer = None if self.body_known else BodyGatherer(header, sites, self.config.body_after_s)
         self._kinematics_rows: deque[Kinematics] = deque()
         self._kinetics_rows: deque[Kinetics] = deque()
-        self._last_fit: FitResult | None = None
         self._last_frame: LiveFrame | None = None
         self._next_seq = 0
         self._now_ns = 0
@@ -151,7 +146,7 @@ class Engine:
 
     def warm(self) -> None:
         """Compile and run every stage once (in a second engine), so that :meth:`process` compiles nothing."""
-        self._fitter.warm()
+        self._streams.warm()
         self._poses.warm()
         understudy = Engine(self.header, self.parameters, self.config)
         for message, receive_ns in rehearsal(self.header, self._body):
@@ -160,7 +155,7 @@ class Engine:
     @property
     def muscle_names(self) -> tuple[str, ...]:
         """Order of the activations; empty without muscles."""
-        return self._kinetics.muscle_names
+        return self._streams.muscle_names
 
     @property
     def body(self) -> Body:
@@ -216,7 +211,7 @@ class Engine:
             said.append(self._snapshot(overdue))
         if not self._started and starts_session(message, self.header):
             self._started = True
-            self._gait = GaitStream(self._body, message.t_ns, self.header.belt_speed_m_s)
+            self._streams.begin_at(message.t_ns)
         match message:
             case KeypointFrame():
                 said += [self._snapshot(s) for s in self._picture(message)]
@@ -251,7 +246,10 @@ class Engine:
             dropped=sum(c.dropped for c in self._admission.cameras),
             late=sum(r.late for r in self._aligner.rhythms),
             clock_offsets_ns=self._clocks.offsets_ns,
-            findings=findings(self.header, self._admission, self._aligner, self._clocks.offsets_ns),
+            findings=(
+                *findings(self.header, self._admission, self._aligner, self._clocks.offsets_ns),
+                *(f"{count} x {fault}" for fault, count in sorted(self._streams.faults.items())),
+            ),
         )
 
     # ------------------------------------------------------------------ inputs
@@ -290,25 +288,18 @@ class Engine:
         self.body_known = True
         if self._gatherer is not None and self._gatherer.done:
             self._gatherer = None
-        self._fitter.swap_body(body)
+        self._streams.swap_body(body)
         self._poses.swap_body(body)
-        self._kinetics.swap_body(body)
-        self._gait.swap_body(body)
 
     # ------------------------------------------------------------------ one snapshot
 
     def _snapshot(self, snapshot: Snapshot) -> LiveFrame:
-        with self.times.timed("fit"):
-            fit = self._fitter.step(snapshot)
-        self._last_fit = fit
+        answer = self._streams.step(snapshot)
+        fit, gait = answer.fit, answer.gait
         if self._gatherer is not None:
             self._gatherer.add(snapshot, fit)
-        with self.times.timed("kinetics"):
-            kinetics = self._kinetics.step(fit)
-        with self.times.timed("events"):
-            gait = self._gait.step(fit, kinetics)
         with self.times.timed("frame"):
-            self._kinetics_rows.extend(kinetics)
+            self._kinetics_rows.extend(answer.kinetics)
             settled = fit.settled[-1].qpos if fit.settled else fit.now_qpos
             xpos, xquat, sites = self._poses.world(fit.now_qpos, settled)
             self._take_settled(fit, sites)
@@ -358,19 +349,13 @@ class Engine:
         if (last := self._aligner.close()) is not None:
             said.append(self._snapshot(last))
         self._ended = True
-        if self._last_fit is None or self._last_frame is None:
+        answer = self._streams.flush()
+        if answer is None or self._last_frame is None:
             return said
-        fit = self._last_fit
-        nothing = WindowState(
-            fit.window.seq[:0], fit.window.t_ns[:0], fit.window.qpos[:0], fit.window.qvel[:0]
-        )
-        rest = replace(fit, window=nothing, settled=self._fitter.flush())
-        kinetics = self._kinetics.flush(rest.settled)
-        gait = self._gait.step(rest, kinetics)
-        self._kinetics_rows.extend(kinetics)
-        if rest.settled:
-            sites = self._poses.world(fit.now_qpos, rest.settled[-1].qpos)[2]
-            self._take_settled(rest, sites)
+        self._kinetics_rows.extend(answer.kinetics)
+        fit, gait = answer.fit, answer.gait
+        if fit.settled:
+            self._take_settled(fit, self._poses.world(fit.now_qpos, fit.settled[-1].qpos)[2])
         while self._kinematics_rows or self._kinetics_rows or gait.events or gait.strides:
             said.append(self._flushed(self._last_frame, gait))
             gait = replace(gait, events=(), strides=())

@@ -10,6 +10,7 @@ the same queue as a message, so the recording replays to the same LiveFrames byt
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import queue
 import sys
@@ -124,6 +125,7 @@ class LiveSession:
         self._last_ns = 0
         self._standing: dict[type, bytes] = {}
         self._worker: BodyWorker | None = None
+        self._swapped: BodySwap | None = None
 
     def stop(self) -> None:
         """End the session: what was received is processed, the stream flushed, the recording closed."""
@@ -151,7 +153,8 @@ class LiveSession:
             addresses = Addresses(
                 address_of(ingest_socket), address_of(self._publisher), address_of(clock_socket)
             )
-            self._publish(self._with_findings(replace(self._engine.health(), ready=False)))
+            if not self._warmed():
+                return
             self._begin()
             gc.collect()
             gc.freeze()  # what start-up made is never looked at again: a full collection then takes no time
@@ -227,15 +230,36 @@ class LiveSession:
 
     # ------------------------------------------------------------------ engine thread
 
+    def _warmed(self) -> bool:
+        """Compile aside, saying once a second that we are not ready; False if stopped meanwhile."""
+        done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+        def warm() -> None:
+            try:
+                self._engine.warm()
+                done.put(None)
+            except BaseException as error:
+                done.put(error)
+
+        threading.Thread(target=warm, name="warm", daemon=True).start()
+        while not self._stop.is_set():
+            self._publish_health(replace(self._engine.health(), ready=False))
+            with contextlib.suppress(queue.Empty):
+                error = done.get(timeout=IDLE_HEALTH_S)
+                if error is not None:
+                    raise error
+                return True
+        return False
+
     def _begin(self) -> None:
-        """Warm up, open the recording, and say the header and a known body."""
-        self._engine.warm()
+        """Open the recording, and say the header and a known body."""
         if self._body is None:
             self._worker = BodyWorker()
         if self._settings.recording is not None:
             writer = RecordingWriter(self._settings.recording, key_id=self._settings.key_id)
             self._recorder = RecordThread(writer, self._acknowledged, self._times)
         self._hear_own(self._header)
+        self._publish(self._header)
         if self._body is not None:
             self._hear_own(BodySwap(self._clock.now_ns(), self._body.to_json()))
 
@@ -248,7 +272,7 @@ class LiveSession:
                 self._deadline()
                 if time.monotonic() - health_s > IDLE_HEALTH_S:
                     health_s = time.monotonic()
-                    self._publish(self._with_findings(self._engine.health()))
+                    self._publish_health(self._engine.health())
                 self._look_after_body()
                 continue
             age_ns = self._clock.now_ns() - waiting.receive_ns
@@ -313,6 +337,9 @@ class LiveSession:
         self._record(waiting.frame, receive_ns)
         if isinstance(message, KeypointFrame):
             self._times.add("decode", time.perf_counter_ns() - start_ns)
+        elif isinstance(message, BodySwap):
+            self._swapped = message
+            self._publish(message)
         elif isinstance(message, SessionHeader | BodySwap):
             self._standing[type(message)] = waiting.frame
             self._tell_standing()
@@ -360,6 +387,13 @@ class LiveSession:
         else:
             self._engine.prepare(body_json)
             self._hear_own(BodySwap(self._clock.now_ns(), body_json))
+
+    def _publish_health(self, health: EngineHealth) -> bytes:
+        """With it go, once a second, the session and the body for subscribers that came later."""
+        self._publish(self._header)
+        if self._swapped is not None:
+            self._publish(self._swapped)
+        return self._publish(self._with_findings(health))
 
     def _with_findings(self, health: EngineHealth) -> EngineHealth:
         said = [f"{count} messages refused: {reason}" for reason, count in sorted(self._refused.items())]

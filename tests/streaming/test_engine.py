@@ -273,3 +273,25 @@ def test_markers_go_through_the_same_engine() -> None:
     assert last is not None
     assert last.tracked
     assert frames[-1].cameras == ()
+
+
+@pytest.mark.parametrize("stage", ["fitter", "kinetics", "gait"])
+def test_a_stage_that_fails_is_started_anew_and_no_row_is_missing(header, stream, stage, monkeypatch) -> None:
+    engine = Engine(header, KNOWN, CONFIG)
+    failing = getattr(engine._streams, f"_{stage}")
+    step, calls = failing.step, []
+
+    def fails_once(*arguments):
+        calls.append(arguments)
+        if len(calls) == 20:
+            raise FloatingPointError("planted")
+        return step(*arguments)
+
+    monkeypatch.setattr(failing, "step", fails_once)
+    frames = live(run(engine, stream))
+    instants = [f.t_ns for f in frames if not f.flush]
+    assert len(instants) == int(SECONDS * 30)
+    assert [k.t_ns for f in frames if (k := f.kinematics)] == instants
+    assert [k.t_ns for f in frames if (k := f.kinetics)] == instants
+    assert frames[-1].status == "tracking"
+    assert any("planted" in finding for finding in engine.health().findings)
