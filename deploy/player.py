@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import zmq
 
 from kincast.deploy.environment import prepare_process
@@ -39,13 +40,21 @@ def pictures(path: Path) -> Iterator[tuple[KeypointFrame | MarkerFrame, int]]:
             yield message, recorded.receive_ns
 
 
-def play(path: Path, socket: zmq.Socket, repeats: int | None) -> None:
-    """Send the recording ``repeats`` times (None: for ever); running numbers and stamps keep rising."""
+def play(path: Path, socket: zmq.Socket, repeats: int | None) -> tuple[int, dict[int, int]]:
+    """Send the recording ``repeats`` times (None: for ever); running numbers and stamps keep rising.
+
+    Returns:
+        The shift of the last turn (ns, recording to now), and for every instant sent in it (t_ns as sent) the
+        stamp just before its last picture went out.
+    """
+    shift_ns: int | None = None
+    last_sent: dict[int, int] = {}
     sent: dict[str, int] = {}
     turn = 0
     while repeats is None or turn < repeats:
         turn += 1
-        shift_ns: int | None = None
+        shift_ns = None
+        last_sent = {}
         for message, receive_ns in pictures(path):
             if shift_ns is None:
                 shift_ns = time.time_ns() + 20_000_000 - receive_ns
@@ -54,11 +63,11 @@ def play(path: Path, socket: zmq.Socket, repeats: int | None) -> None:
                 time.sleep(wait_s)
             topic = message.camera if isinstance(message, KeypointFrame) else ""
             sent[topic] = sent.get(topic, -1) + 1
-            socket.send(
-                wire.encode(
-                    replace(message, seq=sent[topic], t_ns=message.t_ns + shift_ns, sent_ns=time.time_ns())
-                )
-            )
+            t_ns = message.t_ns + shift_ns
+            now_ns = time.time_ns()
+            socket.send(wire.encode(replace(message, seq=sent[topic], t_ns=t_ns, sent_ns=now_ns)))
+            last_sent[t_ns] = now_ns
+    return shift_ns or 0, last_sent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,12 +77,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("recording", type=Path)
     parser.add_argument("ingest", help="address of the engine, tcp://host:port")
     parser.add_argument("--repeats", type=int, default=None, help="how often (default: until stopped)")
+    parser.add_argument("--log", type=Path, default=None, help="write when what was sent here (.npz)")
     options = parser.parse_args(argv)
     context = zmq.Context()
     try:
         socket = connected(context, zmq.PUB, options.ingest)
         time.sleep(SETTLE_S)
-        play(options.recording, socket, options.repeats)
+        shift_ns, last_sent = play(options.recording, socket, options.repeats)
+        if options.log is not None:
+            instants = np.array(sorted(last_sent.items()), dtype=np.int64).reshape(-1, 2)
+            np.savez(options.log, shift_ns=shift_ns, t_ns=instants[:, 0], sent_ns=instants[:, 1])
     except UserMistakeError as mistake:
         sys.stderr.write(f"{mistake}\n")
         return 2

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Protocol
 
 import tyro
 
+from kincast.deploy.cli.bench import Bench
 from kincast.deploy.cli.body import Body
 from kincast.deploy.cli.compare import Compare
 from kincast.deploy.cli.demo import Demo
@@ -32,6 +33,7 @@ VERBS: dict[str, type] = {
     "replay": Replay,
     "compare": Compare,
     "keys": Keys,
+    "bench": Bench,
 }
 
 

@@ -46,7 +46,9 @@ class Path:
             np.minimum(along, self.straight_m) - self.straight_m / 2 + past,
         )
         y = -self.radius_m * np.cos(on_arc)
-        back = np.where(half % 2 == 1, -1.0, 1.0)  # every second half of the way is the first one turned round
+        back = np.where(
+            half % 2 == 1, -1.0, 1.0
+        )  # every second half of the way is the first one turned round
         return np.stack([x * back, y * back], -1), on_arc + np.pi * half
 
 
