@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export UV_PROJECT_ENVIRONMENT := $(VENV)
+# Hospital networks look into TLS: trust what the machine trusts.
+export UV_SYSTEM_CERTS := 1
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 ONNXRUNTIME ?= $(if $(wildcard /proc/driver/nvidia/version),gpu,cpu)
