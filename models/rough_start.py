@@ -38,10 +38,13 @@ def rough_size(
 
 
 def rough_poses(
-    kinematics: BatchKinematics, scales: Float[np.ndarray, "8"], seen: SeenPoints
+    kinematics: BatchKinematics,
+    scales: Float[np.ndarray, "8"],
+    seen: SeenPoints,
+    offsets: Float[np.ndarray, "site 3"] | None = None,
 ) -> Float[np.ndarray, "time 41"]:
     """Best of the start postures per instant: a few steps for all, then the rest of the way for the winner."""
-    offsets = np.zeros((seen.points.shape[1], 3))
+    offsets = np.zeros((seen.points.shape[1], 3)) if offsets is None else offsets
     starts = laid_onto(kinematics, scales, offsets, seen.points, seen.valid)
     n, p = starts.shape[:2]
     loose = np.eye(3) / LOOSE_M**2 * seen.valid[..., None, None]
