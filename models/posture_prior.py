@@ -11,14 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from kincast.models.coordinates import JOINT_COORDINATES
 from kincast.models.body_prior import posture_table
 from kincast.models.rotations import matrix_from_quaternion
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class PosturePrior:
     """Means and spreads are those of the body calibration (:mod:`kincast.models.body_prior`).
@@ -28,6 +31,12 @@ class PosturePrior:
     """
 
     scale: float = 1.0
+    list_scale: float = 1.0
+    tilt_scale: float = 1.0
+    lumbar_scale: float = 1.0
+    hiprot_scale: float = 1.0
+    hipadd_scale: float = 1.0
+    foot_scale: float = 1.0
     correlation_time_s: float = 0.1
     limit_sd_deg: float = 2.0
 
@@ -35,9 +44,23 @@ class PosturePrior:
         """(36,) rad: pelvis tilt, list, then the 34 joint coordinates."""
         return posture_table()[0]
 
-    def sds(self) -> np.ndarray:
-        """(36,) rad."""
-        return posture_table()[2] * self.scale
+    def sds(self) -> Float[Array, "36"]:
+        """Radians, in the order of :meth:`means`."""
+        f = [self.tilt_scale, self.list_scale] + [
+            self.lumbar_scale
+            if n.startswith("lumbar")
+            else self.hiprot_scale
+            if n.startswith("hip_rot")
+            else self.hipadd_scale
+            if n.startswith("hip_add")
+            else self.foot_scale
+            if n.startswith(("subt", "mtp"))
+            else 1.0
+            for n in JOINT_COORDINATES
+        ]
+        return (
+            jnp.asarray(posture_table()[2], jnp.float32) * self.scale * jnp.stack([jnp.float32(x) for x in f])
+        )
 
 
 class PostureFactor(NamedTuple):
@@ -58,11 +81,11 @@ def posture_factor(
     dtype = q.dtype
     share = dt_s / prior.correlation_time_s
     angles = q[7:]
-    information = share / jnp.asarray(prior.sds()[2:], dtype) ** 2
+    information = share / prior.sds()[2:] ** 2
     error = jnp.asarray(prior.means()[2:], dtype) - angles
     inside = jnp.clip(angles, jnp.asarray(limits[:, 0], dtype), jnp.asarray(limits[:, 1], dtype))
     beyond = inside - angles
-    stiff = jnp.where(beyond != 0.0, 1.0 / np.radians(prior.limit_sd_deg) ** 2, 0.0).astype(dtype)
+    stiff = jnp.where(beyond != 0.0, 1.0 / jnp.radians(prior.limit_sd_deg) ** 2, 0.0).astype(dtype)
     joint_rhs = information * error + stiff * beyond
     joint_loss = 0.5 * jnp.sum(information * error**2 + stiff * beyond**2)
 
@@ -78,7 +101,7 @@ def posture_factor(
     rows = jnp.stack(
         [(up[1] * by_turn[0] - up[0] * by_turn[1]) / horizontal, -by_turn[2] / jnp.sqrt(horizontal)]
     )
-    pelvis_information = share * jnp.asarray(1.0 / prior.sds()[:2] ** 2, dtype)
+    pelvis_information = share * 1.0 / prior.sds()[:2] ** 2
     slant = jnp.stack([jnp.arctan2(up[0], up[1]), -jnp.arcsin(jnp.clip(up[2], -1.0, 1.0))])
     slant = slant - jnp.asarray(prior.means()[:2], dtype)
     pelvis_matrix = rows.T @ (pelvis_information[:, None] * rows)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -22,16 +23,21 @@ from jaxtyping import Array, Bool, Float
 from kincast.models.camera import CameraValues, project, project_with_jacobian
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class PixelNoise:
-    """How a detector errs. ``sigma_px`` is the standard deviation per axis at confidence 1."""
+    """How a detector errs, beside the size of its errors (:mod:`kincast.models.detector_noise`).
 
-    sigma_px: float = 3.0
+    Errors persist, ``correlation_time_s`` (an AR(1) coefficient of 0.8 at 60 Hz is 75 ms), so a picture
+    brings the less that is new the sooner it follows the last: see :func:`fresh_share`.
+    """
+
+    correlation_time_s: float = 0.075
     degrees_of_freedom: float = 4.0
-    min_confidence: float = 0.1
     exchange_margin: float = 8.0
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class MarkerNoise:
     """Soft-tissue and labelling errors of skin markers, metres per axis."""
@@ -41,10 +47,11 @@ class MarkerNoise:
 
 
 class Views(NamedTuple):
-    """What the cameras saw at one instant: distorted pixels, confidence (0 = absent), instants relative to the pose."""
+    """What the cameras saw at one instant: distorted pixels, their information 1 / sigma^2 (1/px^2; 0 = absent),
+    instants relative to the pose."""
 
     pixels: Float[Array, "camera keypoint 2"]
-    confidence: Float[Array, "camera keypoint"]
+    information: Float[Array, "camera keypoint"]
     offset_s: Float[Array, " camera"]
 
 
@@ -60,7 +67,7 @@ class ViewReport(NamedTuple):
     """What a pose says about the pictures, for statistics. ``error_px`` is finite everywhere."""
 
     error_px: Float[Array, "camera keypoint"]
-    weight: Float[Array, "camera keypoint"]
+    robust_weight: Float[Array, "camera keypoint"]
     exchanged: Bool[Array, " camera"]
 
 
@@ -90,23 +97,23 @@ def robust_weight_and_loss(squared: Float[Array, "*n"], dof: float, axes: int) -
     return weight, 0.5 * (dof + axes) * jnp.log1p(squared / dof)
 
 
-def pixel_information(
-    views: Views, trust: Float[Array, " camera"], noise: PixelNoise
-) -> Float[Array, "camera keypoint"]:
-    """1 / sigma^2 per keypoint (1/px^2): sigma grows as confidence falls; ``trust`` (C,) is the camera's share."""
-    used = (views.confidence >= noise.min_confidence) & jnp.isfinite(views.pixels).all(axis=-1)
-    return jnp.where(used, (views.confidence / noise.sigma_px) ** 2, 0.0) * trust[:, None]
+def fresh_share(interval_s: Float[Array, "*n"], noise: PixelNoise) -> Float[Array, "*n"]:
+    """Share of a picture's information that is independent of the pictures before.
+
+    White noise of the same low-frequency power as an AR(1) process of this correlation time sampled every
+    ``interval_s`` has its variance times (1 + a) / (1 - a), a = exp(-interval / time).
+    """
+    return jnp.tanh(0.5 * interval_s / noise.correlation_time_s)
 
 
 def _choose_sides(
     views: Views,
-    information: Float[Array, "camera keypoint"],
     predicted: Float[Array, "camera keypoint 2"],
     noise: PixelNoise,
     groups: ExchangeGroups,
 ) -> tuple[Array, Array, Array]:
     """Pixels and information with the likelier assignment of sides, and which cameras were exchanged."""
-    pixels = views.pixels
+    pixels, information = views.pixels, views.information
     exchanged = jnp.zeros(len(pixels), bool)
     if not len(groups.members):
         return pixels, information, exchanged
@@ -129,7 +136,6 @@ def _choose_sides(
 def view_blocks(
     cameras: CameraValues,
     views: Views,
-    trust: Float[Array, " camera"],
     sites: Float[Array, "keypoint 3"],
     site_velocities: Float[Array, "keypoint 3"],
     noise: PixelNoise,
@@ -139,13 +145,10 @@ def view_blocks(
 
     Args:
         sites, site_velocities: world metres and metres per second at the pose's own instant.
-        trust: (C,) factor on each camera's information, 1 normally, 0 for an excluded camera.
     """
     at_picture = sites[None] + site_velocities[None] * views.offset_s[:, None, None]
     predicted, jacobian = project_with_jacobian(cameras, at_picture)
-    information = pixel_information(views, trust, noise)
-    clean = views._replace(pixels=jnp.where(information[..., None] > 0, views.pixels, 0.0))
-    pixels, information, exchanged = _choose_sides(clean, information, predicted, noise, groups)
+    pixels, information, exchanged = _choose_sides(views, predicted, noise, groups)
     # An absent keypoint has no residual; keep what is multiplied by zero information finite.
     error = jnp.where(information[..., None] > 0, pixels - predicted, 0.0)
     squared_px = jnp.sum(error * error, axis=-1)
@@ -165,7 +168,7 @@ def view_blocks(
         [jnp.sum(weighted[0][i] * error[..., 0] + weighted[1][i] * error[..., 1], axis=0) for i in range(3)],
         axis=-1,
     )
-    report = ViewReport(jnp.sqrt(squared_px), weight, exchanged)
+    report = ViewReport(jnp.sqrt(squared_px), robust, exchanged)
     return PointBlocks(normal, descent, jnp.sum(losses)), report
 
 
@@ -193,14 +196,11 @@ def marker_blocks(
 def reprojection_loss(
     cameras: CameraValues,
     views: Views,
-    trust: Float[Array, " camera"],
     sites: Float[Array, "keypoint 3"],
     noise: PixelNoise,
 ) -> Float[Array, ""]:
     """The loss of :func:`view_blocks` for motionless sites and sides as detected; differentiable in everything."""
     points = jnp.broadcast_to(sites[None], (len(views.pixels), *sites.shape))
-    information = pixel_information(views, trust, noise)
-    target = jnp.where(information[..., None] > 0, views.pixels, 0.0)
-    error = jnp.where(information[..., None] > 0, target - project(cameras, points), 0.0)
-    squared = information * jnp.sum(error * error, axis=-1)
+    error = jnp.where(views.information[..., None] > 0, views.pixels - project(cameras, points), 0.0)
+    squared = views.information * jnp.sum(error * error, axis=-1)
     return jnp.sum(robust_weight_and_loss(squared, noise.degrees_of_freedom, 2)[1])

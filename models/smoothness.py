@@ -13,14 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from kincast.models.coordinates import JOINT_COORDINATES
 from kincast.models.kinematics import difference
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Smoothness:
     """Typical accelerations (m/s^2, rad/s^2; standard deviations) and how long one lasts.
@@ -40,12 +41,12 @@ class Smoothness:
     rest_speed: float = 8.0
     rest_time_s: float = 0.3
 
-    def spectral_density(self) -> np.ndarray:
+    def spectral_density(self) -> Float[Array, "40"]:
         """(40,) in the order of the velocity."""
         acceleration = [self.pelvis_translation] * 3 + [self.pelvis_rotation] * 3
         for name in JOINT_COORDINATES:
             acceleration.append(self._of(name))
-        return 2.0 * np.square(acceleration) * self.duration_s
+        return 2.0 * jnp.square(jnp.stack([jnp.float32(a) for a in acceleration])) * self.duration_s
 
     def _of(self, name: str) -> float:
         if name.startswith("hip"):

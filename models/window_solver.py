@@ -44,6 +44,7 @@ from kincast.models.residuals import (
     ViewReport,
     Views,
     exchange_groups,
+    fresh_share,
     marker_blocks,
     no_views,
     view_blocks,
@@ -57,15 +58,23 @@ VELOCITY_UNIT_S = 1.0 / 30.0
 
 @dataclass(frozen=True)
 class SolverConfig:
-    """Fixed at compilation. ``window`` instants are refined together."""
+    """Fixed at compilation: ``window`` instants are refined together, the covariance of the last
+    ``covariance_lag + 1`` is computed, no coordinate moves more than ``max_step`` (rad, m) at once."""
 
     window: int = 8
+    covariance_lag: int = 4
+    max_step: float = 0.5
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class SolverTuning:
+    """Numbers that may change without a new compilation."""
+
     pixel_noise: PixelNoise = field(default_factory=PixelNoise)
     marker_noise: MarkerNoise = field(default_factory=MarkerNoise)
     smoothness: Smoothness = field(default_factory=Smoothness)
     posture: PosturePrior = field(default_factory=PosturePrior)
-    max_step: float = 0.5
-    covariance_lag: int = 4
 
 
 class WindowObservations(NamedTuple):
@@ -151,9 +160,9 @@ def initial_estimate(q: Float[np.ndarray, "41"], window: int, sd: float = 1.0) -
 
 def _posture_and_sight(
     model: WindowModel,
+    tuning: SolverTuning,
     values: SkeletonValues,
     cameras: CameraValues | None,
-    trust: Float[Array, " camera"],
     q: Float[Array, "41"],
     v: Float[Array, "40"],
     views: Views,
@@ -161,7 +170,6 @@ def _posture_and_sight(
     interval_s: Float[Array, ""],
 ) -> tuple[Array, Array, Array, Array, ViewReport]:
     """Normal equations of one pose by its own 40 velocities."""
-    config = model.config
     angular, linear, sites = coordinate_twists(model.skeleton, values, q)
     twists = Twists(angular, linear)
     moving = site_velocities(model.support, twists, sites, v)
@@ -169,29 +177,31 @@ def _posture_and_sight(
     if cameras is None:
         blocks, report = no_views(len(sites))
     else:
-        blocks, report = view_blocks(cameras, views, trust, world, moving, config.pixel_noise, model.groups)
+        blocks, report = view_blocks(cameras, views, world, moving, tuning.pixel_noise, model.groups)
+        share = fresh_share(interval_s, tuning.pixel_noise)
+        blocks = jax.tree.map(lambda x: x * share, blocks)
     if markers is not None:
-        blocks = jax.tree.map(jnp.add, blocks, marker_blocks(markers, world, config.marker_noise))
+        blocks = jax.tree.map(jnp.add, blocks, marker_blocks(markers, world, tuning.marker_noise))
     seen, rhs = normal_equations(model.support, twists, sites, blocks)
-    posture = posture_factor(q, interval_s, np.array(model.limits), config.posture)
+    posture = posture_factor(q, interval_s, np.array(model.limits), tuning.posture)
     return seen, seen + posture.matrix, rhs + posture.rhs, blocks.loss + posture.loss, report
 
 
 def linearise(
     model: WindowModel,
+    tuning: SolverTuning,
     values: SkeletonValues,
     cameras: CameraValues | None,
-    trust: Float[Array, " camera"],
     estimate: WindowEstimate,
     observations: WindowObservations,
 ) -> System:
     """All factors of the window at the estimate."""
     unit = VELOCITY_UNIT_S
-    one = partial(_posture_and_sight, model, values, cameras, trust)
+    one = partial(_posture_and_sight, model, tuning, values, cameras)
     seen, own, own_rhs, own_loss, report = jax.vmap(one)(
         estimate.q, estimate.v, observations.views, observations.markers, observations.interval_s
     )
-    density = jnp.asarray(model.config.smoothness.spectral_density(), jnp.float32)
+    density = tuning.smoothness.spectral_density()
     motion = jax.vmap(motion_factor, in_axes=(0, 0, 0, 0, 0, None))(
         estimate.q[:-1],
         estimate.v[:-1],
@@ -208,7 +218,7 @@ def linearise(
     window = model.config.window
     pad = jnp.zeros((1, 2, 2, N), jnp.float32)
     both = jnp.concatenate([first, pad]) + jnp.concatenate([pad, second])
-    rest = _rest_information(model.config.smoothness, observations.interval_s)
+    rest = _rest_information(tuning.smoothness, observations.interval_s)
     diagonal = _expand(both)
     diagonal = diagonal.at[:, :N, :N].add(own)
     index = np.arange(N, 2 * N)
@@ -263,9 +273,9 @@ class _Progress(NamedTuple):
 
 def _iterate(
     model: WindowModel,
+    tuning: SolverTuning,
     values: SkeletonValues,
     cameras: CameraValues | None,
-    trust: Float[Array, " camera"],
     start: WindowEstimate,
     observations: WindowObservations,
     iterations: Int[Array, ""],
@@ -279,7 +289,7 @@ def _iterate(
         )
         step = jnp.clip(substitute(elimination), -model.config.max_step, model.config.max_step)
         candidate = _moved(progress.best, step)
-        system = linearise(model, values, cameras, trust, candidate, observations)
+        system = linearise(model, tuning, values, cameras, candidate, observations)
         better = system.loss <= progress.system.loss
         keep = partial(jax.tree.map, lambda new, old: jnp.where(better, new, old))
         return _Progress(
@@ -289,7 +299,7 @@ def _iterate(
             elimination,
         )
 
-    system = linearise(model, values, cameras, trust, start, observations)
+    system = linearise(model, tuning, values, cameras, start, observations)
     zero = jnp.zeros_like(system.diagonal)
     empty = Elimination(zero, zero, jnp.zeros_like(system.rhs))
     return jax.lax.fori_loop(0, iterations, one, _Progress(start, system, damping, empty))
@@ -298,9 +308,9 @@ def _iterate(
 @partial(jax.jit, static_argnums=0)
 def step(
     model: WindowModel,
+    tuning: SolverTuning,
     values: SkeletonValues,
     cameras: CameraValues | None,
-    trust: Float[Array, " camera"],
     estimate: WindowEstimate,
     observations: WindowObservations,
     iterations: Int[Array, ""],
@@ -311,7 +321,7 @@ def step(
     """
     predicted = integrate(estimate.q[-2], estimate.v[-2] * observations.interval_s[-1])
     start = estimate._replace(q=estimate.q.at[-1].set(predicted), v=estimate.v.at[-1].set(estimate.v[-2]))
-    progress = _iterate(model, values, cameras, trust, start, observations, iterations, damping)
+    progress = _iterate(model, tuning, values, cameras, start, observations, iterations, damping)
     best, system = progress.best, progress.system
     first = model.config.window - 1 - model.config.covariance_lag
     covariance = covariance_from(progress.elimination, first)[:, :N, :N]
@@ -323,16 +333,16 @@ def step(
         jax.tree.map(lambda x: x[-1], system.report),
         system.loss,
     )
-    return _shifted(model, best, system, observations), solution
+    return _shifted(tuning, best, system, observations), solution
 
 
 def _shifted(
-    model: WindowModel, best: WindowEstimate, system: System, observations: WindowObservations
+    tuning: SolverTuning, best: WindowEstimate, system: System, observations: WindowObservations
 ) -> WindowEstimate:
     """The window without its oldest instant, whose knowledge becomes the prior of the next."""
     matrix, rhs = marginal(system.diagonal[0], system.upper[0], system.rhs[0])
     # The interval between the two acts on the second as well: its share is part of what is kept.
-    density = jnp.asarray(model.config.smoothness.spectral_density(), jnp.float32)
+    density = tuning.smoothness.spectral_density()
     motion = motion_factor(best.q[0], best.v[0], best.q[1], best.v[1], observations.interval_s[1], density)
     scale = jnp.asarray([1.0, 1.0 / VELOCITY_UNIT_S], jnp.float32)
     second = motion.second * (scale[:, None] * scale[None, :])[:, :, None]

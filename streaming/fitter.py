@@ -21,6 +21,7 @@ from kincast.models.body_prior import joint_limits_deg
 from kincast.models.camera import Camera, camera_arrays
 from kincast.models.coordinate_sd import coordinate_sd
 from kincast.models.coordinates import POSE_SIZE, VELOCITY_SIZE
+from kincast.models.detector_noise import DetectorNoise, DetectorNoiseConfig
 from kincast.models.fit_result import CameraStatistics, FitCode, FitResult, SettledPose, WindowState
 from kincast.models.initial_pose import InitialPoseCode, initial_pose, start_postures
 from kincast.models.kinematics import site_positions
@@ -59,12 +60,12 @@ class FitterConfig:
 
     solver: SolverConfig = field(default_factory=SolverConfig)
     tuning: SolverTuning = field(default_factory=SolverTuning)
+    noise: DetectorNoiseConfig = field(default_factory=DetectorNoiseConfig)
     trust: CameraTrustConfig = field(default_factory=CameraTrustConfig)
     settle_lag_s: float = 0.0505
     iterations: int = 2
     initial_iterations: int = 25
     damping: float = 1e-4
-    min_confidence: float = 0.1
     min_keypoints: int = 4
     same_person: float = 0.25
     explained: float = 0.04
@@ -83,6 +84,7 @@ class _Instant:
     t_ns: int
     pixels: np.ndarray
     confidence: np.ndarray
+    information: np.ndarray
     offset_s: np.ndarray
     markers: np.ndarray | None
 
@@ -118,6 +120,7 @@ class WindowFitter:
         self._window = config.solver.window
         self._set_body(body)
         self._trust = CameraTrust(len(self._cameras), config.trust)
+        self._noise = DetectorNoise(self._sites, config.noise)
         self._tracking = False
         self._instants: list[_Instant] = []
         self._estimate = initial_estimate(start_postures()[0], self._window)
@@ -258,7 +261,10 @@ class WindowFitter:
         self._last_qpos = np.asarray(self._solution.q[-1], np.float64)
         report = self._solution.report
         self._trust.update(
-            np.asarray(report.error_px), instant.confidence >= self._config.min_confidence, interval_s
+            np.asarray(report.error_px), instant.confidence >= self._config.noise.min_confidence, interval_s
+        )
+        self._noise.update(
+            np.asarray(report.error_px), np.asarray(report.robust_weight), instant.confidence, interval_s
         )
         usable = self._usable_count(instant) >= self._config.min_keypoints
         # what came late is in the instant before: free-running cameras share the two newest between them
@@ -289,7 +295,7 @@ class WindowFitter:
         reach_px = self._config.same_person * max(float(np.linalg.norm(np.ptp(predicted, axis=0))), 40.0)
         best, best_px = -1, reach_px
         for i, person in enumerate(people):
-            usable = person[:, 2] >= self._config.min_confidence
+            usable = person[:, 2] >= self._config.noise.min_confidence
             if usable.sum() < self._config.min_keypoints:
                 continue
             median_px = float(np.median(np.linalg.norm(person[usable, :2] - predicted[usable], axis=1)))
@@ -310,6 +316,7 @@ class WindowFitter:
         if best >= 0:
             instant.pixels[late.camera_index] = people[best][:, :2]
             instant.confidence[late.camera_index] = people[best][:, 2]
+            self._weigh(instant)
             instant.offset_s[late.camera_index] = (late.t_ns - instant.t_ns) * 1e-9
 
     # ------------------------------------------------------------------ observations
@@ -335,10 +342,15 @@ class WindowFitter:
             instant.pixels[c] = person[:, :2]
             instant.confidence[c] = person[:, 2]
             instant.offset_s[c] = np.clip((int(snapshot.camera_t_ns[c]) - snapshot.t_ns) * 1e-9, -0.1, 0.1)
+        self._weigh(instant)
         if snapshot.markers is not None and instant.markers is not None:
             instant.markers[:] = snapshot.markers
             instant.markers[~np.isfinite(snapshot.markers).all(axis=1)] = 0.0
         return instant
+
+    def _weigh(self, instant: _Instant) -> None:
+        information = self._noise.information(instant.confidence) * self._trust.weight[:, None]
+        instant.information[:] = information
 
     def _empty(self, seq: int, t_ns: int) -> _Instant:
         c, k = len(self._cameras), self._sites
@@ -346,6 +358,7 @@ class WindowFitter:
             seq,
             t_ns,
             np.zeros((c, k, 2), np.float32),
+            np.zeros((c, k), np.float32),
             np.zeros((c, k), np.float32),
             np.zeros(c, np.float32),
             None if self._cameras else np.zeros((k, 4), np.float32),
@@ -361,7 +374,7 @@ class WindowFitter:
         return interval_s
 
     def _usable_count(self, instant: _Instant) -> np.ndarray:
-        return (instant.confidence >= self._config.min_confidence).sum(axis=1)
+        return (instant.confidence >= self._config.noise.min_confidence).sum(axis=1)
 
     # ------------------------------------------------------------------ solver calls
 
@@ -374,7 +387,7 @@ class WindowFitter:
         interval_s = np.maximum(np.diff(t_s, prepend=t_s[0] - self._config.frame_period_s), 1e-4)
         views = Views(
             np.stack([i.pixels for i in instants]),
-            np.stack([i.confidence for i in instants]),
+            np.stack([i.information for i in instants]),
             np.stack([i.offset_s for i in instants]),
         )
         markers = None if self._cameras else np.stack([i.markers for i in instants if i.markers is not None])
@@ -384,7 +397,6 @@ class WindowFitter:
             self._tuning,
             self._values,
             self._rig,
-            self._trust.weight.astype(np.float32),
             estimate,
             observations,
             np.int32(iterations),
@@ -416,7 +428,7 @@ class WindowFitter:
         """Share of the newest detections that lie within ``explained`` of the person's apparent size."""
         instant, solution = self._instants[-1], self._solution
         assert solution is not None
-        used = instant.confidence >= max(self._config.min_confidence, 0.3)
+        used = instant.confidence >= max(self._config.noise.min_confidence, 0.3)
         if not used.any():
             return 1.0
         size_px = np.array(
@@ -503,7 +515,7 @@ class WindowFitter:
             for i in range(c):
                 if used[i].any():
                     median[i] = np.median(error[i][used[i]])
-                    inlier[i] = np.mean(error[i][used[i]] < 4 * self._config.tuning.pixel_noise.sigma_px)
+                    inlier[i] = np.mean(error[i][used[i]] < 4 * self._config.noise.sigma_px)
         return CameraStatistics(
             present=np.asarray(snapshot.present),
             person_index=chosen.astype(np.int64),
