@@ -156,7 +156,7 @@ class FeedbackTracker:
                 return StrideFeedback(end_ns, None, False, f"{name} was not valid throughout")
         target = self.state.target
         column = COORDINATES.index(target.coordinate)
-        if max(sample[3][column] for sample in angles) > MAX_ANGLE_SD_DEG:
+        if not all(sample[3][column] <= MAX_ANGLE_SD_DEG for sample in angles):
             return StrideFeedback(end_ns, None, False, "the angle was too uncertain")
         curve = np.array([sample[2][column] for sample in angles])
         value = float(curve.max() if target.statistic == "max" else curve.min())

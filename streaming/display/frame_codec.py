@@ -1,14 +1,14 @@
-"""A LiveFrame as the page reads it: a fixed header, little-endian float32 sections, a short JSON tail.
+"""What the page shows of a LiveFrame: a fixed header, little-endian float32 sections, a short JSON tail.
 
 Layout (all little-endian; the page's twin of this file is ``web/src/protocol.ts``)::
 
     header, 64 bytes: magic "KCLF", u16 version, u16 flags, u32 seq, u32 scene revision,
         i64 t_ns, i64 kinematics t_ns, i64 kinetics t_ns, i64 recorded_through_ns,
-        u16 bodies B, u16 keypoints K, u16 coordinates N, u16 muscles M, u16 cameras C, u16 0, u32 tail bytes
+        u16 bodies B, u16 coordinates N, u16 muscles M, u16 cameras C, u32 0, u32 tail bytes
     float32: body_xpos (B, 3), body_xquat (B, 4)
-    with kinematics: sites (K, 3), angles (N), angles_sd (N), at_limit (N, 0 or 1)
-    with kinetics:   torques (N), torques_sd (N), right then left foot (force 3, cop 3, free torque 3),
-                     force_sd (2, 3), residual (6), residual_pct_bw (1), activations (M), activations_sd (M)
+    with kinematics: angles (N), angles_sd (N), at_limit (N, 0 or 1)
+    with kinetics:   torques (N), torques_sd (N), right then left foot (force 3, cop 3),
+                     force_sd (2, 3), residual_pct_bw (1), activations (M), activations_sd (M)
     cameras (C, 6): present, median_px, inlier_share, frames, missed, dropped
     UTF-8 JSON: status, reason (why kinetics is invalid), no_event, cameras (name and flag of each)
 """
@@ -24,7 +24,7 @@ from kincast.streaming.messages import CameraHealth, FootForce, Kinematics, Kine
 
 MAGIC = b"KCLF"
 VERSION = 1
-HEADER = struct.Struct("<4sHHIIqqqqHHHHHHI")
+HEADER = struct.Struct("<4sHHIIqqqqHHHHII")
 
 HAS_KINEMATICS, HAS_KINETICS, KINEMATICS_VALID, TRACKED, KINETICS_VALID, FLUSH = (
     1 << bit for bit in range(6)
@@ -32,11 +32,11 @@ HAS_KINEMATICS, HAS_KINETICS, KINEMATICS_VALID, TRACKED, KINETICS_VALID, FLUSH =
 
 
 def _kinematics_sections(kinematics: Kinematics) -> list[np.ndarray]:
-    return [kinematics.sites, kinematics.angles, kinematics.angles_sd, kinematics.at_limit]
+    return [kinematics.angles, kinematics.angles_sd, kinematics.at_limit]
 
 
 def _foot_sections(foot: FootForce) -> list[np.ndarray]:
-    return [foot.force, foot.cop, foot.free_torque]
+    return [foot.force, foot.cop]
 
 
 def _kinetics_sections(kinetics: Kinetics) -> list[np.ndarray]:
@@ -46,7 +46,6 @@ def _kinetics_sections(kinetics: Kinetics) -> list[np.ndarray]:
         *_foot_sections(kinetics.right),
         *_foot_sections(kinetics.left),
         kinetics.force_sd,
-        kinetics.residual,
         np.array([kinetics.residual_pct_bw]),
         kinetics.activations,
         kinetics.activations_sd,
@@ -97,7 +96,6 @@ def encode_frame(frame: LiveFrame, scene_revision: int) -> bytes:
         kinetics.t_ns if kinetics else 0,
         frame.recorded_through_ns,
         len(frame.body_xpos),
-        len(kinematics.sites) if kinematics else 0,
         len(kinematics.angles) if kinematics else len(kinetics.torques) if kinetics else 0,
         len(kinetics.activations) if kinetics else 0,
         len(frame.cameras),

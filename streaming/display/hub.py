@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Literal, Protocol
@@ -93,8 +94,9 @@ def _text(kind: str, **content: object) -> str:
     return json.dumps({"type": kind, **content}, separators=(",", ":"), allow_nan=False)
 
 
-def _finite(values: dict[str, float]) -> dict[str, float | None]:
-    return {name: value if abs(value) < 1e30 else None for name, value in values.items()}
+def _finite(value: float) -> float | None:
+    """JSON has no NaN; the page shows None as a dash."""
+    return float(value) if math.isfinite(value) else None
 
 
 def _event_text(event: GaitEvent) -> str:
@@ -105,12 +107,14 @@ def _event_text(event: GaitEvent) -> str:
         event=event.event,
         t_ns=str(event.t_ns),
         emitted_ns=str(event.emitted_ns),
-        sd_s=event.sd_s,
+        sd_s=_finite(event.sd_s),
     )
 
 
 def _stride_text(stride: Stride) -> str:
-    return _text("stride", side=stride.side, values=_finite({**stride.values}), sd=_finite({**stride.sd}))
+    values = {name: _finite(value) for name, value in stride.values.items()}
+    sd = {name: _finite(value) for name, value in stride.sd.items()}
+    return _text("stride", side=stride.side, values=values, sd=sd)
 
 
 @dataclass
@@ -166,7 +170,7 @@ class Hub:
         self._notify(self._feedback_text())
 
     def report_source_error(self, error: str) -> None:
-        """The stream from the engine broke; said on the therapist's screen."""
+        """The stream from the engine broke; said on the therapist's screen until the next good frame."""
         self.source_error = error
         self._tell_control()
 
@@ -183,6 +187,8 @@ class Hub:
         encoded = encode_frame(frame, self.revision)
         for mailbox in self._mailboxes:
             mailbox.offer(frame.seq & 0xFFFFFFFF, encoded)
+        if self.source_error:
+            self.report_source_error("")
 
     def _notify(self, message: str | bytes) -> None:
         for mailbox in self._mailboxes:
@@ -202,13 +208,14 @@ class Hub:
         state = asdict(self.feedback.state)
         for stride in state["strides"]:
             stride["t_ns"] = str(stride["t_ns"])
+            stride["value"] = None if stride["value"] is None else _finite(stride["value"])
         return _text("feedback", **state)
 
     def _health_text(self, health: EngineHealth) -> str:
         return _text(
             "health",
             ready=health.ready,
-            stages_ms={name: list(times) for name, times in health.stages_ms.items()},
+            stages_ms={name: [_finite(t) for t in times] for name, times in health.stages_ms.items()},
             dropped=health.dropped,
             late=health.late,
             findings=list(health.findings),

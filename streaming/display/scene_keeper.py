@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32
@@ -26,18 +27,45 @@ _RULERS = {
 }
 
 
-class SceneKeeper:
-    """Hears every message; ``outdated`` says that :meth:`build` would give another scene than before.
+@dataclass(frozen=True)
+class SceneRequest:
+    """All that a scene is built from; ``frame`` is there where the scales must be read off it."""
 
-    The engine's body comes as a BodySwap. A display that was started later has missed it: then the scales are
-    read off the distances between the bodies of a LiveFrame, which is all that drawing bones needs.
+    header: SessionHeader | None
+    parameters: BodyParameters
+    sha256: str
+    frame: LiveFrame | None
+    bodies: tuple[str, ...]
+
+    def build(self) -> Scene | None:
+        """The scene (slow: compiles the body; may run in another thread). None if it cannot be built."""
+        try:
+            parameters = self.parameters
+            if self.frame is not None:
+                parameters = BodyParameters(
+                    scales=measured_scales(self.bodies, self.frame.body_xpos),
+                    mass_kg=parameters.mass_kg,
+                    external_support=parameters.external_support,
+                )
+            return person_scene(parameters, self.header, self.sha256)
+        except Exception:
+            # the screen goes on with the scene it has; joints are drawn from the frames in any case
+            _log.exception("the scene could not be built")
+            return None
+
+
+class SceneKeeper:
+    """Hears every message; ``outdated`` says that :meth:`request` would give another scene than before.
+
+    The engine's body comes as a BodySwap. A display that was started later may have missed it: then the scales
+    are read off the distances between the bodies of a LiveFrame, which is all that drawing bones needs.
     """
 
     def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+        self._bodies = scene.bodies
+        self._sha256 = scene.body_sha256
         self._header: SessionHeader | None = None
         self._parameters: BodyParameters | None = None
-        self._sha256 = scene.body_sha256
         self._unknown: LiveFrame | None = None
         self.outdated = False
 
@@ -51,20 +79,11 @@ class SceneKeeper:
             case LiveFrame() if message.body_sha256 != self._sha256:
                 self._sha256, self._unknown, self.outdated = message.body_sha256, message, True
 
-    def build(self) -> Scene | None:
-        """The scene as of now (slow: compiles the body; may run in another thread). None if it cannot be built."""
+    def request(self) -> SceneRequest:
+        """What the scene as of now is built from."""
         self.outdated = False
-        frame, self._unknown = self._unknown, None
-        try:
-            if frame is not None:
-                self._parameters = self._measured(frame)
-            parameters = self._parameters or BodyParameters()
-            self._scene = person_scene(parameters, self._header, self._sha256)
-        except Exception:
-            # the screen goes on with the scene it has; joints are drawn from the frames in any case
-            _log.exception("the scene could not be built")
-            return None
-        return self._scene
+        parameters = self._parameters or BodyParameters()
+        return SceneRequest(self._header, parameters, self._sha256, self._unknown, self._bodies)
 
     def _swap(self, message: BodySwap) -> None:
         try:
@@ -72,17 +91,9 @@ class SceneKeeper:
         except BodyParametersError as error:
             _log.warning("a body could not be read: %s", error)
             return
-        if self._parameters is None or parameters.sha256 != self._parameters.sha256:
-            self._parameters, self._unknown, self.outdated = parameters, None, True
-        self._sha256 = parameters.sha256
-
-    def _measured(self, frame: LiveFrame) -> BodyParameters:
-        known = self._parameters or BodyParameters()
-        return BodyParameters(
-            scales=measured_scales(self._scene.bodies, frame.body_xpos),
-            mass_kg=known.mass_kg,
-            external_support=known.external_support,
-        )
+        known = self._parameters is not None and parameters.sha256 == self._parameters.sha256
+        self.outdated |= not known or self._unknown is not None
+        self._parameters, self._sha256, self._unknown = parameters, parameters.sha256, None
 
 
 def _drawn(header: SessionHeader) -> tuple[object, ...]:

@@ -174,15 +174,21 @@ def _address(access: Access, port: int) -> str:
 
 
 async def _read(source: Source, hub: Hub) -> None:
+    # the screens say what broke rather than freeze; one bad message does not end the display
     try:
         async for message in source:
-            hub.accept(message)
-    except asyncio.CancelledError:
-        raise
+            try:
+                hub.accept(message)
+            except Exception as error:
+                _log.exception("a message of the engine could not be shown")
+                hub.report_source_error(_sentence(error))
     except Exception as error:
-        # the screens must say so rather than freeze; the process that runs us decides about a restart
         _log.exception("the stream from the engine broke")
-        hub.report_source_error(f"{type(error).__name__}: {error}"[:300])
+        hub.report_source_error(_sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
 
 
 async def _serve_screen(web_socket: WebSocket, hub: Hub) -> None:

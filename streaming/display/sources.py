@@ -89,7 +89,7 @@ async def with_scenes(messages: AsyncIterator[Message], scene: Scene) -> AsyncGe
                     yield new
             keeper.hear(message)
             if keeper.outdated and building is None:
-                building = asyncio.create_task(asyncio.to_thread(keeper.build))
+                building = asyncio.create_task(asyncio.to_thread(keeper.request().build))
             if isinstance(message, LiveFrame | EngineHealth):
                 yield message
     finally:

@@ -54,6 +54,7 @@ export class PatientScreen implements Screen {
 
   frame(frame: LiveFrame): void {
     this.figure.setFrame(frame);
+    document.body.classList.toggle("waiting", frame.kinematics?.tracked !== true);
   }
 
   notice(notice: Notice): void {

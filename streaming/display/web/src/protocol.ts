@@ -58,7 +58,6 @@ export interface Kinematics {
   tNs: bigint;
   valid: boolean;
   tracked: boolean;
-  sites: Float32Array;
   angles: Float32Array;
   anglesSd: Float32Array;
   atLimit: Float32Array;
@@ -106,7 +105,7 @@ export interface GaitEvent {
   event: string;
   t_ns: string;
   emitted_ns: string;
-  sd_s: number;
+  sd_s: number | null;
 }
 export interface Stride {
   type: "stride";
@@ -137,7 +136,7 @@ export interface Control {
 export interface Health {
   type: "health";
   ready: boolean;
-  stages_ms: Record<string, [number, number, number]>;
+  stages_ms: Record<string, [p50: number | null, p99: number | null, max: number | null]>;
   dropped: number;
   late: number;
   findings: string[];
@@ -212,8 +211,8 @@ function decodeFrame(buffer: ArrayBuffer): LiveFrame {
   const version = header.getUint16(4, true);
   if (version !== FRAME_VERSION) throw new ProtocolError(`frame version ${version}; this page reads ${FRAME_VERSION}`);
   const flags = header.getUint16(6, true);
-  const counts = [48, 50, 52, 54, 56].map((at) => header.getUint16(at, true));
-  const [bodies, keypoints, coordinates, muscles, cameras] = counts as [number, number, number, number, number];
+  const counts = [48, 50, 52, 54].map((at) => header.getUint16(at, true));
+  const [bodies, coordinates, muscles, cameras] = counts as [number, number, number, number];
   const sections = new Sections(buffer, HEADER_BYTES);
 
   const bodyPositions = sections.take(3 * bodies);
@@ -224,7 +223,6 @@ function decodeFrame(buffer: ArrayBuffer): LiveFrame {
           tNs: header.getBigInt64(24, true),
           valid: (flags & FLAG.kinematicsValid) !== 0,
           tracked: (flags & FLAG.tracked) !== 0,
-          sites: sections.take(3 * keypoints),
           angles: sections.take(coordinates),
           anglesSd: sections.take(coordinates),
           atLimit: sections.take(coordinates),
@@ -256,14 +254,9 @@ function decodeFrame(buffer: ArrayBuffer): LiveFrame {
 function takeKinetics(sections: Sections, tNs: bigint, valid: boolean, coordinates: number, muscles: number): Kinetics {
   const torques = sections.take(coordinates);
   const torquesSd = sections.take(coordinates);
-  const foot = (): FootForce => {
-    const taken = { force: sections.take(3), cop: sections.take(3) };
-    sections.take(3); // free torque: not drawn
-    return taken;
-  };
+  const foot = (): FootForce => ({ force: sections.take(3), cop: sections.take(3) });
   const feet = { right: foot(), left: foot() };
   const forceSd = { right: sections.take(3), left: sections.take(3) };
-  sections.take(6); // residual wrench: its share of body weight says enough
   const residualPctBw = sections.take(1)[0] ?? NaN;
   const activations = sections.take(muscles);
   const activationsSd = sections.take(muscles);

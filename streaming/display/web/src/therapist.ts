@@ -1,4 +1,4 @@
-import { el } from "./dom";
+import { el, setText } from "./dom";
 import { CameraPanel } from "./panels/cameras";
 import { EnginePanel } from "./panels/engine";
 import { FeedbackPanel } from "./panels/feedback";
@@ -20,6 +20,7 @@ export class TherapistScreen implements Screen {
   readonly figure: Figure;
   private readonly subject = el("span", "subject");
   private readonly validity = el("div", "validity", { role: "status" });
+  private readonly residual = el("span");
   private readonly stage = el("div", "stage");
   private readonly traceHost = el("div", "traces");
   private readonly history = new History();
@@ -48,6 +49,8 @@ export class TherapistScreen implements Screen {
       el("span", "side-left", {}, "╍ left"),
       el("span", "", {}, "▼ foot strike  △ foot off"),
       el("span", "", {}, "activation 0 ", el("i", "ramp"), " 1"),
+      this.residual,
+      el("span", "keys", {}, "keys: 1–5 view, f follow, b blank"),
     );
     this.stage.append(this.validity, views, legend);
     root.append(
@@ -69,7 +72,8 @@ export class TherapistScreen implements Screen {
   scene(scene: Scene): void {
     this.figure.setScene(scene);
     this.feedback.scene(scene);
-    this.subject.textContent = [scene.subject_id, scene.source].filter(Boolean).join(" · ");
+    const support = scene.external_support === "none" ? "" : `with ${scene.external_support}: forces and moments incomplete`;
+    this.subject.textContent = [scene.subject_id, scene.source, support].filter(Boolean).join(" · ");
     const shown = this.traces.map((trace) => trace.shown);
     const channels = channelsOf(scene);
     this.traces = DEFAULT_CHANNELS.map((channel, k) => new Trace(channels, shown[k] ?? channel, this.history));
@@ -83,7 +87,8 @@ export class TherapistScreen implements Screen {
     this.gait.reason(frame.noEvent);
     this.cameras.frame(frame);
     this.engine.frame(frame);
-    this.validity.textContent = invalidity(frame);
+    setText(this.validity, invalidity(frame));
+    setText(this.residual, frame.kinetics ? `pelvis residual ${frame.kinetics.residualPctBw.toFixed(0)} % BW` : "");
     this.stale = true;
   }
 

@@ -24,11 +24,11 @@ export class EnginePanel {
 
   show(health: Health): void {
     this.health = health;
-    const longest = Math.max(1, ...Object.values(health.stages_ms).map(([, p99]) => p99));
+    const longest = Math.max(1, ...Object.values(health.stages_ms).map(([, p99]) => p99 ?? 0));
     this.stages.replaceChildren(
       ...Object.entries(health.stages_ms).map(([name, [p50, p99]]) => {
-        const bar = el("meter", "", { min: "0", max: String(longest), value: String(p99), "aria-hidden": "true" });
-        const cells = [name, p50.toFixed(1), p99.toFixed(1)].map((text, k) => el("td", k ? "number" : "name", {}, text));
+        const bar = el("meter", "", { min: "0", max: String(longest), value: String(p99 ?? 0), "aria-hidden": "true" });
+        const cells = [name, p50?.toFixed(1) ?? "–", p99?.toFixed(1) ?? "–"].map((text, k) => el("td", k ? "number" : "name", {}, text));
         return el("tr", "", {}, ...cells, el("td", "bar", {}, bar));
       }),
     );
