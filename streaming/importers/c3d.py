@@ -19,7 +19,8 @@ from kincast.streaming.importers.recording import ImportedRecording, Losses
 from kincast.streaming.results.errors import FileMissingError, UnitsError
 from kincast.streaming.results.trc import METRES_PER_UNIT
 
-READ_LIMIT_S = 60.0
+READ_LIMIT_S = 25.0
+READ_LIMIT_S_PER_BYTE = 1e-6
 MAX_BYTES = 1 << 30
 
 
@@ -76,11 +77,12 @@ def _arrays(path: Path) -> Mapping[str, np.ndarray]:
     if path.stat().st_size > MAX_BYTES:
         raise C3dFormatError(f"{path.name}: larger than 1 GiB, which no marker trial is")
     command = [sys.executable, "-m", "kincast.streaming.importers.c3d_process", str(path)]
+    limit_s = READ_LIMIT_S + READ_LIMIT_S_PER_BYTE * path.stat().st_size
     try:
-        child = subprocess.run(command, capture_output=True, timeout=READ_LIMIT_S, check=False)
+        child = subprocess.run(command, capture_output=True, timeout=limit_s, check=False)
     except subprocess.TimeoutExpired:
         raise C3dFormatError(
-            f"{path.name}: reading it took more than {READ_LIMIT_S:g} s; it is damaged"
+            f"{path.name}: reading it took more than {limit_s:.0f} s; it is damaged"
         ) from None
     if child.returncode == NO_EZC3D:
         raise ExtraMissingError(

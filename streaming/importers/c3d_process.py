@@ -8,6 +8,7 @@ Exit code 3: ezc3d is not installed; 4: it refused the file (reason on standard 
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Any
 
@@ -15,7 +16,9 @@ import numpy as np
 
 NO_EZC3D = 3
 REFUSED = 4
-MAX_MEMORY_BYTES = 4 << 30
+BASE_MEMORY_BYTES = 2 << 30
+MEMORY_PER_FILE_BYTE = 60
+"""What ezc3d needs for a sound file is far below; a damaged header may ask for anything."""
 
 
 def _values(parameters: Any, group: str, name: str) -> list[Any]:
@@ -40,7 +43,8 @@ def main(path: str) -> int:
     try:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+        limit = BASE_MEMORY_BYTES + MEMORY_PER_FILE_BYTE * os.path.getsize(path)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     except (ImportError, OSError, ValueError):
         pass  # no limit to set here; the parent's time limit remains
     try:
