@@ -127,7 +127,7 @@ def _kinetics_row(kinetics: Kinetics, muscles: int) -> Numbers:
 
 
 class _Held:
-    """Rows of a table, some of them never said or not finite."""
+    """Rows of a table, some of them never said or not finite. Filling looks back in time only, never ahead."""
 
     def __init__(self, t_ns: Int64[np.ndarray, " row"], width: int) -> None:
         self.values = np.zeros((len(t_ns), width))
@@ -142,18 +142,17 @@ class _Held:
         return True
 
     def fill(self, default: Numbers) -> None:
-        """Rows without numbers get those of the nearest earlier row, before the first one those of the first."""
-        if not self.said.any():
-            self.values[:, : len(default)] = default
-            return
-        self.values = self.values[self._source_rows()]
+        """Rows without numbers get those of the nearest earlier row; before the first one ``default``, then zeros."""
+        source = self._source_rows()
+        self.values = np.where((source >= 0)[:, None], self.values[source], 0.0)
+        self.values[source < 0, : len(default)] = default
 
     def fill_zero(self, held: slice) -> None:
         """Rows without numbers are 0, but for the columns ``held``, which keep the last ones said."""
-        if self.said.any():
-            self.values[:, held] = self.values[self._source_rows()][:, held]
+        source = self._source_rows()
+        self.values[:, held] = np.where((source >= 0)[:, None], self.values[source][:, held], 0.0)
 
     def _source_rows(self) -> Int64[np.ndarray, " row"]:
+        """The latest row up to each that has numbers, -1 where there is none yet."""
         rows = np.where(self.said, np.arange(len(self.said)), -1)
-        first = int(np.argmax(self.said))
-        return np.maximum(np.maximum.accumulate(rows), first)
+        return np.maximum.accumulate(rows) if len(rows) else rows

@@ -19,6 +19,7 @@ MARKERS = "markers.trc"
 BODY = "body.json"
 CAMERAS = "cameras.toml"
 SUMMARY = "summary.json"
+OPTIONAL = (TWIN_KINEMATICS, ACTIVATIONS, ACTIVATIONS_SD)
 
 SD_COLUMNS = tuple(name for c in COORDINATES for name in (c, f"{c}_within"))
 TORQUE_COLUMNS = tuple(f"{c}_force" if c in PELVIS_TRANSLATIONS else f"{c}_moment" for c in COORDINATES)

@@ -59,6 +59,8 @@ def _write(
     inputs: Iterable[Message],
     twin_coordinates: Float64[np.ndarray, "row 40"] | None,
 ) -> None:
+    for name in columns.OPTIONAL:  # an earlier run may have left one that this run does not write
+        (folder / name).unlink(missing_ok=True)
     time_s = session_time(results, facts)
     _motion(folder / columns.KINEMATICS, "kinematics", time_s, results.coordinates)
     if twin_coordinates is not None:

@@ -263,12 +263,15 @@ def test_rows_without_an_answer_are_held_and_invalid() -> None:
     assert len(got.t_ns) == 4
     assert got.kinematics_valid.tolist() == [False, True, False, True]
     assert got.kinetics_valid.tolist() == [False, True, False, True]
-    np.testing.assert_allclose(got.coordinates[:, 3], [0.1, 0.1, 0.1, 0.3], atol=1e-6)
+    np.testing.assert_allclose(
+        got.coordinates[:, 3], [0.0, 0.1, 0.1, 0.3], atol=1e-6
+    )  # never from later rows
     np.testing.assert_allclose(got.force[:, 0, 2], [0, 700, 0, 700])
-    np.testing.assert_allclose(got.cop[:, 1, 0], 0.5, atol=1e-6)  # held where nothing was said
+    np.testing.assert_allclose(got.cop[:, 1, 0], [0, 0.5, 0.5, 0.5], atol=1e-6)  # held where nothing was said
 
 
-def test_an_empty_session_writes_all_files(tmp_path) -> None:
+def test_an_empty_session_writes_all_files_and_leaves_no_stale_ones(tmp_path) -> None:
+    write_results(tmp_path, lagging_session().results(), facts())
     write_results(tmp_path, Collector(SITES, ()).results(), facts())
     assert json.loads((tmp_path / "summary.json").read_text())["frames"]["snapshots"] == 0
     assert not (tmp_path / "activations.sto").exists()
