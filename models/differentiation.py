@@ -197,9 +197,14 @@ class PoseHistory:
         q = retract(reference, value)
         # The smoothed orientation is off the reference by `phi`: rotation-vector rates -> body rates, first order.
         phi, rate, rate2 = value[3:6].copy(), velocity[3:6].copy(), acceleration[3:6].copy()
-        velocity[3:6] = rate - 0.5 * np.cross(phi, rate)
-        acceleration[3:6] = rate2 - 0.5 * np.cross(phi, rate2)
+        velocity[3:6] = rate - 0.5 * _cross(phi, rate)
+        acceleration[3:6] = rate2 - 0.5 * _cross(phi, rate2)
         return MotionState(t_ns, q, velocity, acceleration, scale[0], scale[1], scale[2])
+
+
+def _cross(a: Float64[np.ndarray, "3"], b: Float64[np.ndarray, "3 *n"]) -> Float64[np.ndarray, "3 *n"]:
+    """Cross product over the first axis; ``np.cross`` costs ten times as much on vectors this small."""
+    return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
 def tangent(
@@ -213,7 +218,7 @@ def tangent(
     w1, v1 = poses[:, 3], poses[:, 4:7]
     # conj(reference) * pose
     scalar = w0 * w1 + v1 @ v0
-    vector = w0 * v1 - w1[:, None] * v0 - np.cross(v0, v1)
+    vector = w0 * v1 - w1[:, None] * v0 - _cross(v0, v1.T).T
     vector = np.where(scalar[:, None] < 0, -vector, vector)
     scalar = np.abs(scalar)
     norm = np.linalg.norm(vector, axis=1)
@@ -235,6 +240,6 @@ def retract(
     scalar = np.cos(0.5 * angle)
     w0, v0 = reference[3], reference[4:7]
     q[3] = w0 * scalar - v0 @ vector
-    q[4:7] = w0 * vector + scalar * v0 + np.cross(v0, vector)
+    q[4:7] = w0 * vector + scalar * v0 + _cross(v0, vector)
     q[3:7] /= np.linalg.norm(q[3:7])
     return q

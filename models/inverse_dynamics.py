@@ -79,6 +79,12 @@ class InverseDynamics:
         self._data = mujoco.MjData(self._model)
         self._pelvis_id = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_BODY, "pelvis")
         self._sole = sole_geometry(self._model)
+        # (foot, body, which of the foot's points) for each body that carries sole points
+        self._carriers = [
+            (f, int(b), np.flatnonzero(self._sole.body_id[f] == b))
+            for f in range(2)
+            for b in np.unique(self._sole.body_id[f])
+        ]
         self._qfrc = np.zeros(self._model.nv)
         self._map = np.zeros((self._model.nv, 40))
         self._q = np.zeros(41)
@@ -105,9 +111,9 @@ class InverseDynamics:
         m, d = self._model, self._data
         self._q = motion.q
         d.qpos[:] = self._coupling.full_qpos(motion.q)
-        d.qvel[:] = self._coupling.full_qvel(motion.q, motion.v)
         d.qacc[:] = self._coupling.full_qacc(motion.q, motion.v, motion.a)
         self._map = self._coupling.velocity_map(motion.q)
+        d.qvel[:] = self._map @ motion.v
         mujoco.mj_kinematics(m, d)
         mujoco.mj_comPos(m, d)
         mujoco.mj_comVel(m, d)
@@ -147,15 +153,12 @@ class InverseDynamics:
         position = np.empty_like(self._sole.local)
         velocity = np.empty_like(self._sole.local)
         twist = np.zeros(6)
-        for f in range(2):
-            for body in np.unique(self._sole.body_id[f]):
-                on = self._sole.body_id[f] == body
-                rotation, origin = d.xmat[body].reshape(3, 3), d.xpos[body]
-                arm = self._sole.local[f, on] @ rotation.T
-                mujoco.mj_objectVelocity(self._model, d, mujoco.mjtObj.mjOBJ_XBODY, body, twist, 0)
-                arm[:, 2] -= self._sole.radius[f, on]
-                position[f, on] = origin + arm
-                velocity[f, on] = twist[3:] + np.cross(twist[:3], arm)
+        for f, body, on in self._carriers:
+            arm = self._sole.local[f, on] @ d.xmat[body].reshape(3, 3).T
+            arm[:, 2] -= self._sole.radius[f, on]
+            mujoco.mj_objectVelocity(self._model, d, mujoco.mjtObj.mjOBJ_XBODY, body, twist, 0)
+            position[f, on] = d.xpos[body] + arm
+            velocity[f, on] = twist[3:] + arm @ _skew(twist[:3]).T
         return SoleState(position, velocity)
 
     def foot_jacobian(
@@ -182,22 +185,29 @@ class InverseDynamics:
         the foot's centre of pressure.
         """
         self._qfrc[:] = 0.0
-        for f in range(2):
-            total = loads[f].sum()
-            if total <= 0.0:
+        for f, body, on in self._carriers:
+            load = float(loads[f, on].sum())
+            if load <= 0.0:
                 continue
-            for body in np.unique(self._sole.body_id[f]):
-                on = self._sole.body_id[f] == body
-                load = loads[f, on].sum()
-                if load <= 0.0:
-                    continue
-                share = load / total
-                at = loads[f, on] @ points[f, on] / load
-                shear = np.array([force[f, 0] * share, force[f, 1] * share, 0.0])
-                torque = np.array([0.0, 0.0, free_torque[f] * share]) + np.cross(cop[f] - at, shear)
-                shear[2] = load
-                mujoco.mj_applyFT(self._model, self._data, shear, torque, at, int(body), self._qfrc)
+            share = load / float(loads[f].sum())
+            at = loads[f, on] @ points[f, on] / load
+            shear = force[f, :2] * share
+            arm = cop[f] - at
+            torque = np.array(
+                [
+                    -arm[2] * shear[1],
+                    arm[2] * shear[0],
+                    free_torque[f] * share + arm[0] * shear[1] - arm[1] * shear[0],
+                ]
+            )
+            total = np.array([shear[0], shear[1], load])
+            mujoco.mj_applyFT(self._model, self._data, total, torque, at, body, self._qfrc)
         return self._qfrc @ self._map
+
+
+def _skew(w: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3 3"]:
+    """``skew(w) @ x`` is the cross product of ``w`` and ``x``."""
+    return np.array([[0.0, -w[2], w[1]], [w[2], 0.0, -w[0]], [-w[1], w[0], 0.0]])
 
 
 def opensim_generalised_forces(
