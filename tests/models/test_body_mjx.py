@@ -25,8 +25,10 @@ def test_kinematics_equal_ours_and_c() -> None:
     mujoco.mj_kinematics(body.mj_model, data)
     with jax.enable_x64(True):
         ours = build_body(PERSON)
-        xpos, _ = kinematics.body_poses(ours.skeleton, ours.values, jnp.asarray(q))
-        sites = kinematics.site_positions(ours.skeleton, ours.values, jnp.asarray(q))
+        xpos, _ = jax.jit(kinematics.body_poses, static_argnums=0)(ours.skeleton, ours.values, jnp.asarray(q))
+        sites = jax.jit(kinematics.site_positions, static_argnums=0)(
+            ours.skeleton, ours.values, jnp.asarray(q)
+        )
         model = mjx.put_model(body.mj_model)
         qpos = body.full_qpos(jnp.asarray(q))
         theirs = jax.jit(mjx.kinematics)(model, mjx.make_data(model).replace(qpos=qpos))
