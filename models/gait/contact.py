@@ -34,20 +34,24 @@ class ContactConfig:
     (fractions of walking speed, at least the floor). ``confirm_s``: how long the new state must have lasted before
     it is said; it bounds the latency. ``min_travel_m``: how far every point of the foot must be from where it was
     when the foot began to move; ``min_travel_standing_m`` while the body hardly moves, where noise alone could
-    look like a small step.
+    look like a small step. ``lone_*``: the same for a foot that stands alone. Walking people do not leave the ground
+    with both feet, so that takes more: a hop or a run is still seen, a burst of exchanged legs is not.
     """
 
-    start_fraction: float = 0.5
+    start_fraction: float = 0.4
     start_floor_m_s: float = 0.25
     rest_fraction: float = 0.4
     rest_floor_m_s: float = 0.2
     peak_fraction: float = 0.12
     noise_factor: float = 4.0
-    confirm_off_s: float = 0.03
+    start_noise_factor: float = 6.0
+    confirm_off_s: float = 0.02
     confirm_strike_s: float = 0.015
-    min_travel_m: float = 0.015
+    min_travel_m: float = 0.012
     min_travel_standing_m: float = 0.030
     standing_m_s: float = 0.25
+    lone_confirm_s: float = 0.08
+    lone_travel_m: float = 0.06
     min_stance_s: float = 0.10
     min_swing_s: float = 0.10
     landing_height_m: float = 0.05
@@ -78,7 +82,7 @@ class Detection:
 
 def start_threshold(s: FootSignals, state: FootContact, config: ContactConfig) -> Float64[np.ndarray, " n"]:
     """Speed of the slowest point above which a foot in stance is leaving."""
-    floor = max(config.start_floor_m_s, config.noise_factor * state.noise_m_s)
+    floor = max(config.start_floor_m_s, config.start_noise_factor * state.noise_m_s)
     return np.maximum(config.start_fraction * s.walking_speed, floor)
 
 
@@ -96,14 +100,14 @@ def advance(
     """One look at the newest signals: the new state and the change of contact that became certain, if any.
 
     ``other_swings``: the other foot is off the ground, so this one, if it rests, must be carrying the person
-    however high it stands (stairs, a step, an uneven floor).
+    however high it stands (stairs, a step, an uneven floor), and does not leave lightly.
     """
     if len(s.t_s) < 3:
         return state, None
     if state.phase is Phase.UNKNOWN:
         return _first_look(state, s, config), None
     if state.phase is Phase.STANCE:
-        return _look_for_off(state, s, config, leg_m)
+        return _look_for_off(state, s, config, other_swings, leg_m)
     return _look_for_strike(state, s, config, other_swings, leg_m)
 
 
@@ -139,7 +143,7 @@ def _crossing_time(s: FootSignals, threshold: Float64[np.ndarray, " n"], first: 
 
 
 def _look_for_off(
-    state: FootContact, s: FootSignals, config: ContactConfig, leg_m: float
+    state: FootContact, s: FootSignals, config: ContactConfig, other_swings: bool, leg_m: float
 ) -> tuple[FootContact, Detection | None]:
     state = _learn_rest(state, s, config)
     threshold = start_threshold(s, state, config)
@@ -150,8 +154,11 @@ def _look_for_off(
     point = int(np.argmin(s.speed[first]))
     travel = float(np.linalg.norm(s.place[-1] - s.place[max(first - 1, 0)], axis=-1).min())
     walking = s.walking_speed[-1] > config.standing_m_s
-    least = (config.min_travel_m if walking else config.min_travel_standing_m) * leg_m / 0.9
-    if lasted < config.confirm_off_s or travel < least:
+    least = config.min_travel_m if walking else config.min_travel_standing_m
+    confirm = config.confirm_off_s
+    if other_swings:
+        least, confirm = config.lone_travel_m, config.lone_confirm_s
+    if lasted < confirm or travel < least * leg_m / 0.9:
         return state, None
     coarse = _crossing_time(s, threshold, first)
     reading = read_clocks(s, OFF, point, coarse, state.noise_m_s, state.swing_s)

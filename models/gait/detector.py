@@ -20,7 +20,7 @@ LOOK_BACK_S = 0.6
 GROUND_WINDOW_S = 3.0
 GROUND_EVERY = 8
 STEADY_S = 2.0
-LEAST_GROUND_S = 0.35
+LEAST_GROUND_S = 0.3
 """Whether the ground moves is asked first when this much was seen; before, nothing is known of contact."""
 
 
