@@ -5,6 +5,8 @@ type Verdict = "ok" | "degraded" | "lost";
 /** A camera that had nothing for this long is lost; one missed picture is not. */
 const LOST_MS = 400;
 const LOW_INLIERS = 0.5;
+/** Shown errors are averaged over about this time: single pictures flicker. */
+const SMOOTH_MS = 500;
 // shape tells what colour tells
 const SIGN: Record<Verdict, string> = { ok: "●", degraded: "▲", lost: "✕" };
 
@@ -12,6 +14,8 @@ interface Line {
   row: HTMLElement;
   cells: HTMLElement[];
   seenMs: number;
+  medianPx: number;
+  inlierShare: number;
 }
 
 /** One line per camera: ok, degraded or lost, median reprojection error, what it missed and what was dropped. */
@@ -41,16 +45,16 @@ export class CameraPanel {
 
   private show(camera: CameraHealth, now: number): void {
     const line = this.lines.get(camera.name) ?? this.add(camera.name);
-    if (camera.present) line.seenMs = now;
-    const verdict = judge(camera, now - line.seenMs);
+    if (camera.present) smooth(line, camera, now);
+    const verdict = judge(camera.flag, line, now);
     this.verdicts[camera.name] = verdict;
     line.row.className = `camera ${verdict}`;
     line.row.title = camera.flag;
     const texts = [
       SIGN[verdict],
       camera.flag ? `${camera.name} · ${camera.flag}` : camera.name,
-      Number.isFinite(camera.medianPx) ? camera.medianPx.toFixed(1) : "–",
-      Number.isFinite(camera.inlierShare) ? `${(100 * camera.inlierShare).toFixed(0)} %` : "–",
+      verdict !== "lost" && Number.isFinite(line.medianPx) ? line.medianPx.toFixed(1) : "–",
+      verdict !== "lost" && Number.isFinite(line.inlierShare) ? `${(100 * line.inlierShare).toFixed(0)} %` : "–",
       camera.missed.toFixed(0),
       camera.dropped.toFixed(0),
     ];
@@ -60,14 +64,26 @@ export class CameraPanel {
 
   private add(name: string): Line {
     const cells = Array.from({ length: 6 }, (_, k) => el("td", k === 0 ? "sign" : k === 1 ? "name" : "number"));
-    const line = { row: el("tr", "camera", {}, ...cells), cells, seenMs: -Infinity };
+    const row = el("tr", "camera", {}, ...cells);
+    const line = { row, cells, seenMs: -Infinity, medianPx: NaN, inlierShare: NaN };
     this.lines.set(name, line);
     this.body.append(line.row);
     return line;
   }
 }
 
-function judge(camera: CameraHealth, absentMs: number): Verdict {
-  if (absentMs > LOST_MS) return "lost";
-  return camera.flag || camera.inlierShare < LOW_INLIERS ? "degraded" : "ok";
+function smooth(line: Line, camera: CameraHealth, now: number): void {
+  const share = 1 - Math.exp(-(now - line.seenMs) / SMOOTH_MS);
+  const towards = (old: number, value: number): number => {
+    if (!Number.isFinite(value)) return old;
+    return Number.isFinite(old) ? old + share * (value - old) : value;
+  };
+  line.medianPx = towards(line.medianPx, camera.medianPx);
+  line.inlierShare = towards(line.inlierShare, camera.inlierShare);
+  line.seenMs = now;
+}
+
+function judge(flag: string, line: Line, now: number): Verdict {
+  if (now - line.seenMs > LOST_MS) return "lost";
+  return flag || line.inlierShare < LOW_INLIERS ? "degraded" : "ok";
 }

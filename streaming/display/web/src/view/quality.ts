@@ -7,15 +7,17 @@ const PAUSE_MS = 1500;
 export interface Quality {
   shadows: boolean;
   pixelRatio: number;
+  /** Least time between two pictures; software drawing must leave the processor to the engine. */
+  periodMs: number;
 }
 
 // the last ones are for computers that draw in software: a coarse figure in time beats a fine one too late
 const LEVELS: Quality[] = [
-  { shadows: true, pixelRatio: 2 },
-  { shadows: true, pixelRatio: 1 },
-  { shadows: false, pixelRatio: 1 },
-  { shadows: false, pixelRatio: 0.75 },
-  { shadows: false, pixelRatio: 0.5 },
+  { shadows: true, pixelRatio: 2, periodMs: 0 },
+  { shadows: true, pixelRatio: 1, periodMs: 0 },
+  { shadows: false, pixelRatio: 1, periodMs: 0 },
+  { shadows: false, pixelRatio: 0.75, periodMs: 40 },
+  { shadows: false, pixelRatio: 0.5, periodMs: 66 },
 ];
 
 /** Chooses how finely to draw from how long drawing takes. Only ever simpler, so that it does not flicker. */
@@ -40,11 +42,17 @@ export class QualityControl {
     this.sum += spent;
     this.count += 1;
     if (this.count < JUDGED_FRAMES) return false;
-    const slow = this.sum / this.count > SLOW_MS;
+    const slow = this.sum / this.count > Math.max(SLOW_MS, 1.3 * this.quality.periodMs);
     this.sum = this.count = 0;
     if (!slow || this.level === LEVELS.length - 1) return false;
     this.level += 1;
     return true;
+  }
+
+  /** Whether it is too early for the next picture. */
+  early(now: number): boolean {
+    // half a display frame of slack, or every other one would come a frame late
+    return now - this.previous < this.quality.periodMs - 8;
   }
 
   /** Pauses between frames that nobody waited for do not count. */

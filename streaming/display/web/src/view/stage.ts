@@ -107,6 +107,7 @@ export class Stage {
       this.quality.idle();
       return;
     }
+    if (this.quality.early(now)) return;
     const until = this.drawUntil;
     this.controls.update();
     // moving with the person changes the camera, but is no reason to go on drawing
