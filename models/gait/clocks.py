@@ -4,8 +4,9 @@ Each clock is a feature of the foot's motion with a known delay to the 20 N cros
 the classic ones: the foot stops (or starts) to gain on the pelvis (Zeni et al. 2008, Gait & Posture 27, 710) and
 the foot's resting point starts or stops to move (foot velocity algorithm, O'Connor et al. 2007, Gait & Posture
 25, 469); one is the foot's pitch: it plantarflexes fastest shortly before it leaves the ground, and slaps down
-right after the heel has landed. Delays are medians over plate events of 14 people (children and adults, overground
-and treadmill, ordinary walking; printed by tests/bench/gait_accuracy.py --clocks), spreads those between people.
+right after the heel has landed. Delays lie midway between the medians of people measured by skin markers and of
+people seen as keypoints of a fitted body (14 people, children and adults, overground and treadmill, ordinary
+walking; printed by tests/bench/gait_accuracy.py --clocks), spreads are those between people.
 Walking backwards is close to forward walking with time reversed (Winter et al. 1989, J Motor Behavior 21, 291),
 so strike and off, and the sign of every delay, are then exchanged. Delays are those of a swing of 0.4 s and
 stretch with the person's own: slow legs approach and leave the ground slowly too.
