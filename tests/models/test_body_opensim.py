@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import mujoco
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
@@ -123,6 +124,40 @@ def test_tibia_moves_on_the_femur_as_in_rajagopal_2016(data_dir: Path) -> None:
         apart.append(ours - theirs)
     # 2 mm: that person's femur and tibia are not scaled evenly
     assert np.linalg.norm(apart, axis=1).max() < 0.002
+
+
+def test_mass_lies_where_opensim_puts_it(data_dir: Path) -> None:
+    """Centre of mass of the whole body against a full-body model scaled to the person, in three poses."""
+    model, state = _opensim(data_dir / "opencap_subject4_markers/Models/optimized_scale_and_markers.osim")
+    # scales of the keypoint fit of that person's walk
+    scales = {
+        "overall": 0.94,
+        "pelvis": 1.023,
+        "thigh_r": 1.03,
+        "thigh_l": 1.03,
+        "arm_r": 1.13,
+        "arm_l": 1.13,
+    }
+    scales |= {"shank_foot_r": 1.133, "shank_foot_l": 1.133}
+    body = build_body(BodyParameters(scales=scales, mass_kg=62.6))
+    data = mujoco.MjData(body.mj_model)
+    for moved in (
+        {},
+        {"hip_flexion_r": 0.5, "knee_angle_r": 0.8},
+        {"lumbar_extension": -0.6, "hip_flexion_r": 1.2},
+    ):
+        coordinates = np.zeros(40)
+        _their_rotations(model, state, "pelvis_tilt", 0.0)
+        for name, value in moved.items():
+            coordinates[COORDINATES.index(name)] = value
+            model.getCoordinateSet().get(name).setValue(state, value, False)
+        model.realizePosition(state)
+        centre = model.calcMassCenterPosition(state)
+        data.qpos[:] = body.full_qpos(pose_from_coordinates(coordinates))
+        mujoco.mj_kinematics(body.mj_model, data)
+        mujoco.mj_comPos(body.mj_model, data)
+        ours = np.array(OPENSIM_FROM_WORLD) @ data.subtree_com[0]
+        np.testing.assert_allclose(ours, [centre.get(i) for i in range(3)], atol=0.008)
 
 
 def _read_motion(path: Path) -> tuple[list[str], np.ndarray]:
