@@ -77,11 +77,11 @@ class ShapePriorConfig:
     """
 
     overall_sd: float = 0.15
-    pelvis_sd: float = 0.05
-    thigh_sd: float = 0.04
-    shank_foot_sd: float = 0.04
+    pelvis_sd: float = 0.08
+    thigh_sd: float = 0.06
+    shank_foot_sd: float = 0.06
     arm_sd: float = 0.05
-    scale_side_correlation: float = 0.93
+    scale_side_correlation: float = 0.96
     hip_offset_sd_m: float = 0.016
     limb_offset_sd_m: float = 0.010
     foot_length_sd_m: float = 0.015
