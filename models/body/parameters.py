@@ -63,6 +63,12 @@ class BodyParameters:
             raise BodyParametersError(f"mass_sd_kg is {self.mass_sd_kg:g}; it cannot be negative")
         harness_force(self.external_support)
 
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BodyParameters.from_json, (self.to_json(),)  # read-only mappings cannot be pickled
+
     def to_json(self) -> str:
         """``body.json`` of the results folder; the same parameters give the same text."""
         return json.dumps(self._document(), indent=1, allow_nan=False)

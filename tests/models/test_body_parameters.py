@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import dataclasses
 import json
 import math
+import pickle
 
 import pytest
 from hypothesis import given, settings
@@ -31,6 +34,14 @@ def test_round_trip() -> None:
     assert again == PERSON
     assert again.to_json() == text
     assert again.sha256 == json.loads(text)["body_sha256"]
+
+
+def test_parameters_are_values() -> None:
+    again = pickle.loads(pickle.dumps(PERSON))
+    assert again == PERSON
+    assert hash(again) == hash(PERSON)
+    assert copy.deepcopy(PERSON) == PERSON
+    assert dataclasses.replace(PERSON, mass_kg=70.0).scales == PERSON.scales
 
 
 def test_contract_entries() -> None:

@@ -60,6 +60,31 @@ def test_positions_and_jacobians_equal_mujoco(body: Body, seed: int) -> None:
         np.testing.assert_allclose(jacobians[i], full @ coupling, atol=1e-12)
 
 
+def test_single_precision_is_good_to_a_micrometre_away_from_the_origin(body: Body) -> None:
+    q = random_pose(np.random.default_rng(11))
+    q[:3] = (4.0, -3.0, 1.0)
+    both = []
+    for wide in (True, False):
+        with jax.enable_x64(wide):
+            dtype = jnp.float64 if wide else jnp.float32
+            values = jax.tree.map(lambda a, t=dtype: jnp.asarray(a, t), body.values)
+            both.append(
+                jax.jit(kinematics.site_jacobians, static_argnums=0)(
+                    body.skeleton, values, jnp.asarray(q, dtype)
+                )
+            )
+    np.testing.assert_allclose(both[1][0], both[0][0], atol=2e-6)
+    np.testing.assert_allclose(both[1][1], both[0][1], atol=2e-6)
+
+
+def test_a_new_person_needs_no_new_compilation(body: Body) -> None:
+    other = build_body(BodyParameters(mass_kg=60.0))
+    assert other.skeleton == body.skeleton
+    assert hash(other.skeleton) == hash(body.skeleton)
+    assert jax.tree.structure(other.values) == jax.tree.structure(body.values)
+    assert build_body(BodyParameters(), "torque", "BODY_25").skeleton != body.skeleton
+
+
 def test_scale_and_offset_derivatives_equal_finite_differences(body: Body) -> None:
     q = random_pose(np.random.default_rng(7))
     with jax.enable_x64(True):
