@@ -3,8 +3,7 @@
 Each clock is a feature of the foot's motion with a known delay to the 20 N crossing of a force plate. Two are
 the classic ones: the foot stops (or starts) to gain on the pelvis (Zeni et al. 2008, Gait & Posture 27, 710) and
 the foot's resting point starts or stops to move (foot velocity algorithm, O'Connor et al. 2007, Gait & Posture
-25, 469); one is the foot's pitch: it plantarflexes fastest shortly before it leaves the ground, and slaps down
-right after the heel has landed. Delays lie midway between the medians of people measured by skin markers and of
+25, 469); the third, for foot off, is that the foot pitches fastest shortly before it leaves. Delays lie midway between the medians of people measured by skin markers and of
 people seen as keypoints of a fitted body (14 people, children and adults, overground and treadmill, ordinary
 walking; printed by tests/bench/gait_accuracy.py --clocks), spreads are those between people.
 Walking backwards is close to forward walking with time reversed (Winter et al. 1989, J Motor Behavior 21, 291),
@@ -115,26 +114,21 @@ def _ahead(rising: bool) -> Read:
     return read
 
 
-def _pitch(sign: float) -> Read:
-    """Extreme of the pitch rate."""
-
-    def read(s: FootSignals, point: int, near_s: float, window_s: tuple[float, float]) -> float | None:
-        del point
-        return _peak(s.t_s, sign * s.pitch_rate, near_s, window_s)
-
-    return read
+def _pitch_peak(s: FootSignals, point: int, near_s: float, window_s: tuple[float, float]) -> float | None:
+    """The heel rises fastest against the toes."""
+    del point
+    return _peak(s.t_s, s.pitch_rate, near_s, window_s)
 
 
 FORWARD: dict[str, tuple[Clock, ...]] = {
     STRIKE: (
         Clock(-0.001, 0.010, (-0.06, 0.06), _rest(0.4, False)),
         Clock(-0.038, 0.011, (-0.12, 0.04), _ahead(False)),
-        Clock(0.015, 0.012, (-0.05, 0.08), _pitch(-1.0)),
     ),
     OFF: (
         Clock(-0.017, 0.015, (-0.06, 0.06), _rest(0.5, True)),
         Clock(0.011, 0.011, (-0.06, 0.10), _ahead(True)),
-        Clock(-0.046, 0.010, (-0.12, 0.03), _pitch(1.0)),
+        Clock(-0.046, 0.010, (-0.12, 0.03), _pitch_peak),
     ),
 }
 BACKWARD: dict[str, tuple[Clock, ...]] = {

@@ -216,7 +216,14 @@ class GaitDetector:
         slowest = np.linalg.norm(velocity, axis=-1).min(axis=-1)
         over_ground = mean_velocity(track.t_s, track.pelvis[:, :2], track.t_s[recent:], REFERENCE_S) - ground
         speed = np.linalg.norm(over_ground, axis=-1)
-        return classify(self._sitting, slowest, speed, now_s - self._last_event_s, self.config.activity)
+        return classify(
+            self._sitting,
+            slowest,
+            speed,
+            track.leg_extension[recent:],
+            now_s - self._last_event_s,
+            self.config.activity,
+        )
 
 
 __all__ = ["OFF", "STRIKE", "Event", "GaitConfig", "GaitDetector", "GaitStep", "StrideResult"]
