@@ -7,6 +7,7 @@ factor, and sums to the measured mass; radii of gyration scale with length.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -62,11 +63,12 @@ def segment_lengths_sd(scales: Mapping[str, Real], scales_sd: Mapping[str, Real]
     return sd
 
 
-class _Mass:
-    """Mass, centre and inertia matrix about the centre of one generic segment."""
+class _Mass(NamedTuple):
+    """Mass (kg), centre (m) and inertia matrix about the centre (kg m^2) of one generic segment."""
 
-    def __init__(self, mass: float, centre: np.ndarray, inertia: np.ndarray) -> None:
-        self.mass, self.centre, self.inertia = mass, centre, inertia
+    mass: float
+    centre: np.ndarray
+    inertia: np.ndarray
 
 
 def _steiner(mass: float, offset: np.ndarray) -> np.ndarray:
@@ -76,13 +78,15 @@ def _steiner(mass: float, offset: np.ndarray) -> np.ndarray:
 def _generic_masses() -> dict[str, _Mass]:
     masses = {n: _Mass(s.mass_kg, np.array(s.centre, float), np.diag(s.inertia)) for n, s in SEGMENTS.items()}
     total = sum(m.mass for m in masses.values())
-    trunk = masses["torso"]
     # the published trunk includes the head: give the head de Leva's share, take it off the trunk
-    gyration = np.array(HEAD_GYRATION) * 0.2033
+    trunk = masses["torso"]
     vertex = np.array(SEGMENTS["head"].end, float)
-    centre = vertex - np.array([0.0, HEAD_CENTRE_FRACTION * HEAD_LENGTH_M, 0.0])
-    head = _Mass(HEAD_MASS_FRACTION * total, centre, np.zeros((3, 3)))
-    head.inertia = head.mass * np.diag(gyration**2)
+    head_mass = HEAD_MASS_FRACTION * total
+    head = _Mass(
+        head_mass,
+        vertex - np.array([0.0, HEAD_CENTRE_FRACTION * HEAD_LENGTH_M, 0.0]),
+        head_mass * np.diag((np.array(HEAD_GYRATION) * HEAD_LENGTH_M) ** 2),
+    )
     head_in_trunk = np.array(JOINT_CENTRES["head"]) + head.centre
     mass = trunk.mass - head.mass
     centre = (trunk.mass * trunk.centre - head.mass * head_in_trunk) / mass
@@ -92,9 +96,7 @@ def _generic_masses() -> dict[str, _Mass]:
         - _steiner(head.mass, head_in_trunk - trunk.centre)
         - _steiner(mass, centre - trunk.centre)
     )
-    masses["head"] = head
-    masses["torso"] = _Mass(mass, centre, inertia)
-    return masses
+    return {**masses, "head": head, "torso": _Mass(mass, centre, inertia)}
 
 
 def segment_masses(

@@ -18,8 +18,8 @@ HEAD_MASS_FRACTION = 0.0694
 # published as (1, 2, 10)e-4, which no body can have; about the greatest possible third moment instead
 TOES_INERTIA = (0.0001, 0.0002, 0.00029)
 HEAD_LENGTH_M = 0.2429  # vertex to cervicale (de Leva 1996, men)
-HEAD_CENTRE_FRACTION = 0.5002  # of vertex to gonion line, from the vertex
-HEAD_GYRATION = (0.303, 0.261, 0.315)  # fractions of 0.2033 m about x, y, z
+HEAD_CENTRE_FRACTION = 0.5002  # of the same, from the vertex
+HEAD_GYRATION = (0.303, 0.261, 0.315)  # fractions of the same, about x, y, z
 
 
 @dataclass(frozen=True)
