@@ -15,6 +15,7 @@ from kincast.models.body import (
     UnknownSiteSetError,
     build_body,
 )
+from kincast.models.body.build import Variant
 from kincast.models.body.legs import leg_folder
 from kincast.models.body.scaling import segment_masses, stature
 from kincast.models.body.segments import SEGMENTS
@@ -219,3 +220,18 @@ def test_left_and_right_are_mirror_images() -> None:
 def test_unknown_set_is_refused_with_the_valid_ones() -> None:
     with pytest.raises(UnknownSiteSetError, match="HALPE_26, COCO_133"):
         build_body(BodyParameters(), "torque", "HALPE_27")
+
+
+@pytest.mark.parametrize("variant", ["torque", "muscle"])
+@pytest.mark.parametrize("size", [0.6, 1.15])
+def test_a_limp_body_falls_without_blowing_up(variant: Variant, size: float) -> None:
+    body = build_body(BodyParameters(scales={"overall": size}, mass_kg=75.0 * size**3), variant)
+    data = mujoco.MjData(body.mj_model)
+    coordinates = np.zeros(40)
+    coordinates[4], coordinates[[9, 16]] = size, 0.3
+    data.qpos[:] = body.full_qpos(pose_from_coordinates(coordinates))
+    for _ in range(480):
+        mujoco.mj_step(body.mj_model, data)
+    assert all(warning.number == 0 for warning in data.warning)
+    assert np.abs(data.qvel).max() < 60.0
+    assert data.qpos[2] < 0.8 * size
