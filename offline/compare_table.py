@@ -36,6 +36,8 @@ def _lines(c: Comparison) -> Iterator[str]:
     if c.forces is not None:
         f = c.forces
         yield f"force per foot (% BW RMSE)              vertical {f.vertical_pct_bw:5.2f}   ap {f.ap_pct_bw:5.2f}   ml {f.ml_pct_bw:5.2f}   ({sum(f.rows.values())} rows, vertical bias {f.vertical_bias_pct_bw:+.2f})"
+        if not f.sight_measured:
+            yield "  (when the plates saw the feet is guessed from the load they carry)"
         if c.forces_where_valid is not None:
             v = c.forces_where_valid
             yield (

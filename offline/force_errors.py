@@ -26,7 +26,8 @@ EDGE_S = 0.1
 class ForceErrors:
     """RMSE in % body weight per foot, swing included, only where the plates see the foot; both feet pooled.
 
-    ``direction``: vertical, ap (along the direction the pelvis faces), ml. ``cop_*_mm``: both feet loaded rows.
+    ``direction``: vertical, ap (along the direction the pelvis faces), ml. ``cop_*_mm``: where both say the foot is loaded.
+    ``sight_measured``: the truth itself says when the plates saw a foot; else it was guessed from the load.
     """
 
     rows: Mapping[str, int]
@@ -37,6 +38,7 @@ class ForceErrors:
     vertical_bias_pct_bw: float
     cop_ap_mm: float | None
     cop_ml_mm: float | None
+    sight_measured: bool
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def force_errors(
         vertical_bias_pct_bw=float(np.mean(pooled[:, 2])),
         cop_ap_mm=cop_errors[0],
         cop_ml_mm=cop_errors[1],
+        sight_measured=truth.forces.sight_measured,
     )
 
 

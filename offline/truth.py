@@ -33,7 +33,8 @@ class TruthMissingError(UserMistakeError):
 class TruthForces:
     """Measured force on each foot (right [0], left [1]), world frame; ``cop`` is NaN where the foot is unloaded.
 
-    ``plates_see[:, foot]`` is false where the foot may be loaded off the plates; ``residual_pct_bw`` is the
+    ``plates_see[:, foot]`` is false where the foot may be loaded off the plates (``sight_measured``: as the truth
+    says, else guessed from the load that the plates carry); ``residual_pct_bw`` is the
     pelvis residual of the truth's own inverse dynamics (NaN where unknown).
     """
 
@@ -42,6 +43,7 @@ class TruthForces:
     cop: Float64[np.ndarray, "row 2 3"]
     plates_see: Bool[np.ndarray, "row 2"]
     residual_pct_bw: Float64[np.ndarray, " row"]
+    sight_measured: bool = True
 
 
 @dataclass(frozen=True)
@@ -177,4 +179,5 @@ def _opensim_forces(storage: Storage, markers: Trc | None, mass_kg: float | None
         cop=cop,
         plates_see=np.stack([seen, seen], axis=1),
         residual_pct_bw=np.full(len(seen), np.nan),
+        sight_measured=False,
     )
