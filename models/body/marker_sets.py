@@ -117,20 +117,20 @@ _OPENCAP: dict[str, str] = {
 
 _GAIT2392: dict[str, str] = {
     "V.Sacral": "sacrum",
-    "Sternum": "xiphoid",
+    "Sternum": "mid_sternum",
     "Top.Head": "vertex",
     **_sides(
         {
             "ASIS": "asis",
             "PSIS": "psis",
-            "Thigh.Upper": "thigh_lateral",
+            "Thigh.Upper": "thigh_triad_upper",
             "Thigh.Front": "thigh_front",
-            "Thigh.Rear": "thigh_lower",
+            "Thigh.Rear": "thigh_triad_rear",
             "Knee.Lat": "knee_lateral",
             "Knee.Med": "knee_medial",
-            "Shank.Upper": "shank_lateral",
-            "Shank.Front": "shank_front",
-            "Shank.Rear": "shank_lower",
+            "Shank.Upper": "shank_triad_upper",
+            "Shank.Front": "shank_triad_front",
+            "Shank.Rear": "shank_triad_rear",
             "Ankle.Lat": "ankle_lateral",
             "Ankle.Med": "ankle_medial",
             "Heel": "calcaneus",
