@@ -64,7 +64,8 @@ class BeltEstimator:
             return self._velocity
         if self._samples and t_ns - self._samples[-1][0] < c.spacing_s * 1e9:
             return self._velocity
-        self._samples.append((t_ns, *(float(x) for x in (*low_point_velocity, *pelvis_velocity))))
+        (low_x, low_y), (x, y) = low_point_velocity, pelvis_velocity
+        self._samples.append((t_ns, float(low_x), float(low_y), float(x), float(y)))
         while t_ns - self._samples[0][0] > c.memory_s * 1e9:
             self._samples.popleft()
         if self._declared is not None and not self._decided:

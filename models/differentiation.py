@@ -35,8 +35,8 @@ class MotionPrior:
     ``white_noise`` is relative to ``noise``.
     """
 
-    length_scale_s: float = 0.3
-    amplitude: float = 30.0
+    length_scale_s: float = 0.2
+    amplitude: float = 11.0
     noise: float = 1.0
     noise_time_s: float = 0.075
     white_noise: float = 0.5
@@ -44,16 +44,17 @@ class MotionPrior:
 
 @dataclass(frozen=True)
 class HistoryConfig:
-    """The filter of a pose history follows the noise that the fit states for the pelvis position.
+    """The filter of a pose history and how it follows the noise that the fit states for the pelvis position.
 
-    ``amplitude_m`` is that of the pelvis beside its straight path; its ratio to the noise, kept within
-    ``ratio_limits``, holds for every coordinate. The values are those with the least force errors over filtered
-    walks of several people; halving or doubling the amplitude costs 0.5 % body weight.
+    At ``noise_m`` the prior is used as it is; its amplitude changes with the square root of ``noise_m`` over the
+    stated noise (half of what the optimal filter would do: stated noise is itself uncertain), within
+    ``amplitude_limits``. One amplitude serves every coordinate. The values are those with the least force errors
+    over fitted walks of several people; halving or doubling the amplitude costs about 0.5 % body weight.
     """
 
     prior: MotionPrior = MotionPrior()
-    amplitude_m: float = 0.055
-    ratio_limits: tuple[float, float] = (8.0, 80.0)
+    noise_m: float = 0.0045
+    amplitude_limits: tuple[float, float] = (3.0, 60.0)
     window_s: float = 0.5
     max_samples: int = 64
 
@@ -189,8 +190,9 @@ class PoseHistory:
             unknown = np.full(VELOCITY_SIZE, np.inf)
             return MotionState(t_ns, reference.copy(), rest, rest.copy(), noise, unknown, unknown.copy())
         samples = tangent(reference, q_seen)
-        ratio = float(np.clip(self._config.amplitude_m / noise[:3].mean(), *self._config.ratio_limits))
-        prior = replace(self._config.prior, amplitude=ratio, noise=1.0)
+        c = self._config
+        amplitude = c.prior.amplitude * np.sqrt(c.noise_m / noise[:3].mean())
+        prior = replace(c.prior, amplitude=float(np.clip(amplitude, *c.amplitude_limits)), noise=1.0)
         filtered = derivative_weights(times, 0.0, prior)
         value, velocity, acceleration = filtered.weights @ samples
         scale = filtered.sd[:, None] * noise[None, :]
