@@ -50,7 +50,7 @@ export class TherapistScreen implements Screen {
       el("span", "", {}, "▼ foot strike  △ foot off"),
       el("span", "", {}, "activation 0 ", el("i", "ramp"), " 1"),
       this.residual,
-      el("span", "keys", {}, "keys: 1–5 view, f follow, b blank"),
+      el("span", "keys", { title: "1 to 5: views; f: follow the person or stay; b: blank the patient screen" }, "keys 1–5, f, b"),
     );
     this.stage.append(this.validity, views, legend);
     root.append(
@@ -134,7 +134,9 @@ function invalidity(frame: LiveFrame): string {
   const { kinematics, kinetics } = frame;
   const said: string[] = [];
   if (kinematics && !kinematics.tracked) said.push("person not tracked");
-  else if (kinematics && !kinematics.valid) said.push("angles not valid (too uncertain)");
+  else if (kinematics && !kinematics.valid) {
+    said.push(frame.status.includes("initialising") ? "angles not valid yet" : "angles not valid: too uncertain");
+  }
   if (kinetics && !kinetics.valid) said.push(`forces, moments and muscles not valid${kinetics.reason ? `: ${kinetics.reason}` : ""}`);
   return said.join(" · ");
 }
