@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 
 from kincast.models.body.contact import add_floor, add_foot_capsules
-from kincast.models.body.legs import KNEE_CENTRE_IN_TIBIA, leg_spec
+from kincast.models.body.legs import KNEE_CENTRE_IN_TIBIA, WRAP_CLASS, leg_spec
 from kincast.models.body.parameters import BodyParameters
 from kincast.models.body.scaling import segment_masses, segment_scale
 from kincast.models.body.segments import LEG_RANGES_DEG, SEGMENTS, UPPER_BODIES, hinges, joint_centre
@@ -127,7 +127,7 @@ def _add_actuators(spec: mujoco.MjSpec, variant: Variant) -> None:
             spec.delete(tendon)
         for body in spec.bodies:
             for geom in list(body.geoms):
-                if geom.classname.name == "myoleg_wrap":
+                if geom.classname.name == WRAP_CLASS:
                     spec.delete(geom)
         driven = JOINT_COORDINATES
     else:

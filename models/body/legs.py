@@ -18,7 +18,7 @@ PACKAGE = "musclemimic_models"
 # Centre of the knee's rotations in the tibia (m, right side). The package turns the tibia about its origin;
 # the knee of Rajagopal 2016 turns about this point (its patella is placed by the same number in the femur).
 KNEE_CENTRE_IN_TIBIA = (-0.00809, -0.003535, -0.001485)
-_WRAP_CLASS = "myoleg_wrap"
+WRAP_CLASS = "myoleg_wrap"  # default class of the surfaces muscles wrap over
 
 
 class LegPackageError(UserMistakeError):
