@@ -16,9 +16,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from kincast.models.coordinates import JOINT_COORDINATES
-from kincast.models.body_prior import posture_table
+from kincast.models.body_prior import POSTURE, posture_table
 from kincast.models.rotations import matrix_from_quaternion
+
+
+# The calibration's spreads serve its shape estimate; frame by frame, what sways with the gait cycle is let go further.
+_LOOSER = np.array(
+    [
+        1.5
+        if name in ("pelvis_list", "hip_adduction_r", "hip_adduction_l")
+        else 1.3
+        if name.startswith("lumbar")
+        else 1.0
+        for name in POSTURE
+    ]
+)
 
 
 @jax.tree_util.register_dataclass
@@ -26,19 +38,15 @@ from kincast.models.rotations import matrix_from_quaternion
 class PosturePrior:
     """Means and spreads are those of the body calibration (:mod:`kincast.models.body_prior`).
 
-    ``scale`` multiplies the spread within a person, ``correlation_time_s`` is how long one posture lasts,
+    Far from its mean a coordinate is pulled ever less (Cauchy, from ``reach`` spreads on), so a bent trunk or a
+    seated person is not straightened. ``scale`` multiplies the spread within a person, ``correlation_time_s`` is how long one posture lasts,
     ``limit_sd_deg`` how far a joint limit may be passed at one unit of loss.
     """
 
-    scale: float = 1.0
-    list_scale: float = 1.0
-    tilt_scale: float = 1.0
-    lumbar_scale: float = 1.0
-    hiprot_scale: float = 1.0
-    hipadd_scale: float = 1.0
-    foot_scale: float = 1.0
+    scale: float = 0.9
     correlation_time_s: float = 0.1
     limit_sd_deg: float = 2.0
+    reach: float = 1.5
 
     def means(self) -> np.ndarray:
         """(36,) rad: pelvis tilt, list, then the 34 joint coordinates."""
@@ -46,21 +54,7 @@ class PosturePrior:
 
     def sds(self) -> Float[Array, "36"]:
         """Radians, in the order of :meth:`means`."""
-        f = [self.tilt_scale, self.list_scale] + [
-            self.lumbar_scale
-            if n.startswith("lumbar")
-            else self.hiprot_scale
-            if n.startswith("hip_rot")
-            else self.hipadd_scale
-            if n.startswith("hip_add")
-            else self.foot_scale
-            if n.startswith(("subt", "mtp"))
-            else 1.0
-            for n in JOINT_COORDINATES
-        ]
-        return (
-            jnp.asarray(posture_table()[2], jnp.float32) * self.scale * jnp.stack([jnp.float32(x) for x in f])
-        )
+        return jnp.asarray(posture_table()[2] * _LOOSER, jnp.float32) * self.scale
 
 
 class PostureFactor(NamedTuple):
@@ -81,13 +75,14 @@ def posture_factor(
     dtype = q.dtype
     share = dt_s / prior.correlation_time_s
     angles = q[7:]
-    information = share / prior.sds()[2:] ** 2
     error = jnp.asarray(prior.means()[2:], dtype) - angles
+    information, soft_loss = _soft_pull(error, prior.sds()[2:], prior.reach)
+    information = share * information
     inside = jnp.clip(angles, jnp.asarray(limits[:, 0], dtype), jnp.asarray(limits[:, 1], dtype))
     beyond = inside - angles
     stiff = jnp.where(beyond != 0.0, 1.0 / jnp.radians(prior.limit_sd_deg) ** 2, 0.0).astype(dtype)
     joint_rhs = information * error + stiff * beyond
-    joint_loss = 0.5 * jnp.sum(information * error**2 + stiff * beyond**2)
+    joint_loss = share * soft_loss + 0.5 * jnp.sum(stiff * beyond**2)
 
     # "Up" in pelvis axes changes by up x w when the pelvis turns by w in its own axes.
     up = matrix_from_quaternion(q[3:7])[2]
@@ -101,13 +96,22 @@ def posture_factor(
     rows = jnp.stack(
         [(up[1] * by_turn[0] - up[0] * by_turn[1]) / horizontal, -by_turn[2] / jnp.sqrt(horizontal)]
     )
-    pelvis_information = share * 1.0 / prior.sds()[:2] ** 2
     slant = jnp.stack([jnp.arctan2(up[0], up[1]), -jnp.arcsin(jnp.clip(up[2], -1.0, 1.0))])
     slant = slant - jnp.asarray(prior.means()[:2], dtype)
+    pelvis_information, pelvis_loss = _soft_pull(slant, prior.sds()[:2], prior.reach)
+    pelvis_information = share * pelvis_information
     pelvis_matrix = rows.T @ (pelvis_information[:, None] * rows)
     pelvis_rhs = -rows.T @ (pelvis_information * slant)
 
     matrix = jnp.diag(jnp.concatenate([jnp.zeros(6, dtype), information + stiff]))
     matrix = matrix.at[3:6, 3:6].set(pelvis_matrix)
     rhs = jnp.concatenate([jnp.zeros(3, dtype), pelvis_rhs, joint_rhs])
-    return PostureFactor(matrix, rhs, joint_loss + 0.5 * jnp.sum(pelvis_information * slant**2))
+    return PostureFactor(matrix, rhs, joint_loss + share * pelvis_loss)
+
+
+def _soft_pull(
+    error: Float[Array, "*n"], sd: Float[Array, "*n"], reach: Float[Array, ""] | float
+) -> tuple[Array, Array]:
+    """IRLS information of a Cauchy-tailed prior and its summed loss."""
+    squared = (error / (reach * sd)) ** 2
+    return 1.0 / (sd**2 * (1.0 + squared)), 0.5 * reach**2 * jnp.sum(jnp.log1p(squared))

@@ -33,7 +33,7 @@ class PixelNoise:
     """
 
     correlation_time_s: float = 0.075
-    degrees_of_freedom: float = 4.0
+    degrees_of_freedom: float = 8.0
     exchange_margin: float = 8.0
 
 

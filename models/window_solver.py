@@ -104,17 +104,20 @@ class System(NamedTuple):
     rhs: Float[Array, "window 80"]
     loss: Float[Array, ""]
     seen: Float[Array, "window 40 40"]
+    unsure: Float[Array, "window 40 40"]
     report: ViewReport
 
 
 class WindowSolution(NamedTuple):
     """``covariance`` holds the poses' 40 x 40 blocks of the last ``covariance_lag + 1`` instants, white-noise sense;
-    ``seen`` the information of one instant's own pictures about its pose."""
+    ``seen`` the information of one instant's own pictures about its pose, ``unsure`` the variance that the body's
+    own uncertainty (``site_variance``, m^2) gives to the right-hand side it comes with."""
 
     q: Float[Array, "window 41"]
     v: Float[Array, "window 40"]
     covariance: Float[Array, "recent 40 40"]
     seen: Float[Array, "recent 40 40"]
+    unsure: Float[Array, "recent 40 40"]
     report: ViewReport
     loss: Float[Array, ""]
 
@@ -162,13 +165,14 @@ def _posture_and_sight(
     model: WindowModel,
     tuning: SolverTuning,
     values: SkeletonValues,
+    site_variance: Float[Array, " site"],
     cameras: CameraValues | None,
     q: Float[Array, "41"],
     v: Float[Array, "40"],
     views: Views,
     markers: Float[Array, "site 4"] | None,
     interval_s: Float[Array, ""],
-) -> tuple[Array, Array, Array, Array, ViewReport]:
+) -> tuple[Array, Array, Array, Array, Array, ViewReport]:
     """Normal equations of one pose by its own 40 velocities."""
     angular, linear, sites = coordinate_twists(model.skeleton, values, q)
     twists = Twists(angular, linear)
@@ -183,22 +187,31 @@ def _posture_and_sight(
     if markers is not None:
         blocks = jax.tree.map(jnp.add, blocks, marker_blocks(markers, world, tuning.marker_noise))
     seen, rhs = normal_equations(model.support, twists, sites, blocks)
+    # what a site's own displacement (unit variance) does to the right-hand side
+    displaced = blocks._replace(
+        normal=jnp.sum(
+            blocks.normal[..., :, :, None] * (blocks.normal * site_variance[:, None, None])[..., None, :, :],
+            axis=-2,
+        )
+    )
+    unsure, _ = normal_equations(model.support, twists, sites, displaced)
     posture = posture_factor(q, interval_s, np.array(model.limits), tuning.posture)
-    return seen, seen + posture.matrix, rhs + posture.rhs, blocks.loss + posture.loss, report
+    return seen, unsure, seen + posture.matrix, rhs + posture.rhs, blocks.loss + posture.loss, report
 
 
 def linearise(
     model: WindowModel,
     tuning: SolverTuning,
     values: SkeletonValues,
+    site_variance: Float[Array, " site"],
     cameras: CameraValues | None,
     estimate: WindowEstimate,
     observations: WindowObservations,
 ) -> System:
     """All factors of the window at the estimate."""
     unit = VELOCITY_UNIT_S
-    one = partial(_posture_and_sight, model, tuning, values, cameras)
-    seen, own, own_rhs, own_loss, report = jax.vmap(one)(
+    one = partial(_posture_and_sight, model, tuning, values, site_variance, cameras)
+    seen, unsure, own, own_rhs, own_loss, report = jax.vmap(one)(
         estimate.q, estimate.v, observations.views, observations.markers, observations.interval_s
     )
     density = tuning.smoothness.spectral_density()
@@ -236,7 +249,7 @@ def linearise(
     rhs = rhs.at[0].add(estimate.prior_rhs - pull)
     loss = jnp.sum(own_loss) + jnp.sum(motion.loss) + error @ (0.5 * pull - estimate.prior_rhs)
     loss = loss + 0.5 * unit**2 * jnp.sum(rest[:, None] * estimate.v**2)
-    return System(diagonal, _expand(jnp.concatenate([cross, pad])), rhs, loss, seen, report)
+    return System(diagonal, _expand(jnp.concatenate([cross, pad])), rhs, loss, seen, unsure, report)
 
 
 def _rest_information(smoothness: Smoothness, interval_s: Float[Array, " window"]) -> Float[Array, " window"]:
@@ -275,6 +288,7 @@ def _iterate(
     model: WindowModel,
     tuning: SolverTuning,
     values: SkeletonValues,
+    site_variance: Float[Array, " site"],
     cameras: CameraValues | None,
     start: WindowEstimate,
     observations: WindowObservations,
@@ -289,7 +303,7 @@ def _iterate(
         )
         step = jnp.clip(substitute(elimination), -model.config.max_step, model.config.max_step)
         candidate = _moved(progress.best, step)
-        system = linearise(model, tuning, values, cameras, candidate, observations)
+        system = linearise(model, tuning, values, site_variance, cameras, candidate, observations)
         better = system.loss <= progress.system.loss
         keep = partial(jax.tree.map, lambda new, old: jnp.where(better, new, old))
         return _Progress(
@@ -299,7 +313,7 @@ def _iterate(
             elimination,
         )
 
-    system = linearise(model, tuning, values, cameras, start, observations)
+    system = linearise(model, tuning, values, site_variance, cameras, start, observations)
     zero = jnp.zeros_like(system.diagonal)
     empty = Elimination(zero, zero, jnp.zeros_like(system.rhs))
     return jax.lax.fori_loop(0, iterations, one, _Progress(start, system, damping, empty))
@@ -310,6 +324,7 @@ def step(
     model: WindowModel,
     tuning: SolverTuning,
     values: SkeletonValues,
+    site_variance: Float[Array, " site"],
     cameras: CameraValues | None,
     estimate: WindowEstimate,
     observations: WindowObservations,
@@ -321,7 +336,9 @@ def step(
     """
     predicted = integrate(estimate.q[-2], estimate.v[-2] * observations.interval_s[-1])
     start = estimate._replace(q=estimate.q.at[-1].set(predicted), v=estimate.v.at[-1].set(estimate.v[-2]))
-    progress = _iterate(model, tuning, values, cameras, start, observations, iterations, damping)
+    progress = _iterate(
+        model, tuning, values, site_variance, cameras, start, observations, iterations, damping
+    )
     best, system = progress.best, progress.system
     first = model.config.window - 1 - model.config.covariance_lag
     covariance = covariance_from(progress.elimination, first)[:, :N, :N]
@@ -330,6 +347,7 @@ def step(
         best.v,
         covariance,
         system.seen[first:],
+        system.unsure[first:],
         jax.tree.map(lambda x: x[-1], system.report),
         system.loss,
     )

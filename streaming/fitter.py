@@ -19,7 +19,7 @@ from kincast.models.association import associate
 from kincast.models.body import Body
 from kincast.models.body_prior import joint_limits_deg
 from kincast.models.camera import Camera, camera_arrays
-from kincast.models.coordinate_sd import coordinate_sd
+from kincast.models.pose_uncertainty import coordinate_sd, pose_uncertainty, site_variance_m2
 from kincast.models.coordinates import POSE_SIZE, VELOCITY_SIZE
 from kincast.models.detector_noise import DetectorNoise, DetectorNoiseConfig
 from kincast.models.fit_result import CameraStatistics, FitCode, FitResult, SettledPose, WindowState
@@ -381,6 +381,7 @@ class WindowFitter:
     def _set_body(self, body: Body) -> None:
         self._body = body
         self._values = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), body.values)
+        self._site_variance = site_variance_m2(body).astype(np.float32)
 
     def _solve(self, estimate, instants: list[_Instant], iterations: int):
         t_s = np.array([i.t_ns - instants[-1].t_ns for i in instants]) * 1e-9
@@ -396,6 +397,7 @@ class WindowFitter:
             self._model,
             self._tuning,
             self._values,
+            self._site_variance,
             self._rig,
             estimate,
             observations,
@@ -403,6 +405,14 @@ class WindowFitter:
             np.float32(self._config.damping),
         )
         return estimate, jax.device_get(solution)
+
+    def _share(self, place: int) -> float:
+        """Share of the pictures' information at a place of the window that was counted as new."""
+        if not self._cameras or place == 0:
+            return 1.0
+        interval_s = (self._instants[place].t_ns - self._instants[place - 1].t_ns) * 1e-9
+        time_s = self._config.tuning.pixel_noise.correlation_time_s
+        return float(np.tanh(0.5 * max(interval_s, 1e-4) / time_s))
 
     def _predict(self, q, v, dt_s: float) -> Float[np.ndarray, "camera keypoint 2"]:
         pixels = predicted_pixels(
@@ -470,7 +480,13 @@ class WindowFitter:
         q = np.asarray(solution.q[place], np.float64)
         v = np.asarray(solution.v[place], np.float64)
         recent = max(place - (self._window - 1 - self._config.solver.covariance_lag), 0)
-        within, total = coordinate_sd(q, solution.covariance[recent], solution.seen[recent])
+        uncertainty = pose_uncertainty(
+            np.asarray(solution.covariance[recent]),
+            np.asarray(solution.seen[recent]),
+            np.asarray(solution.unsure[recent]),
+            self._share(place),
+        )
+        within, total = coordinate_sd(q, uncertainty.within), coordinate_sd(q, uncertainty.total)
         return SettledPose(seq, t_ns, q, v, total, within, self._tracking)
 
     def _result(self, snapshot: Snapshot, code: FitCode, chosen: np.ndarray) -> FitResult:
