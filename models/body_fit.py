@@ -36,6 +36,8 @@ from kincast.models.seen_points import SeenPoints, seen_points
 from kincast.models.triangulation import ViewGeometry
 
 MEAN_BODY_MASS_INDEX = 24.5
+NEIGHBOUR_NS = 70_000_000
+"""Pictures this near tell how fast a foot moves and what a free-running camera saw at the instant itself."""
 
 
 class TooLittleSeenError(UserMistakeError):
@@ -239,16 +241,28 @@ def _chosen_rows(
 ) -> tuple[SeenPoints, Bool[np.ndarray, "time 2"]]:
     """Instants spread over the recording, at irregular spacing lest they all fall on the same phase of the gait.
 
-    With them, whether each foot stands flat (which only the full rate can tell).
+    With them, whether each foot stands flat, which takes the neighbouring pictures; the rest is not looked at.
     """
-    seen = seen_points(recording)
-    flat = flat_feet(seen, recording.keypoint_set)
-    enough = np.flatnonzero(seen.valid.sum(axis=1) >= min(config.min_points, seen.valid.shape[1]))
+    if recording.markers is not None:
+        visible = (recording.markers[..., 3] > 0).sum(axis=1)
+    else:
+        visible = ((recording.keypoints[..., 2] > 0.2).sum(axis=1) >= 2).sum(axis=1)
+    chosen = np.flatnonzero(visible >= config.min_points)
     most = max(config.min_frames, config.max_frames // n_recordings)
-    if len(enough) > most:
+    if len(chosen) > most:
         place = (np.arange(most) + (np.arange(most) * 0.6180339887) % 1.0) / most
-        enough = enough[np.unique((place * len(enough)).astype(int))]
-    return seen.rows(enough), flat[enough]
+        chosen = chosen[np.unique((place * len(chosen)).astype(int))]
+    t_ns = recording.reference_t_ns
+    first = np.searchsorted(t_ns, t_ns[chosen] - NEIGHBOUR_NS, side="left")
+    last = np.searchsorted(t_ns, t_ns[chosen] + NEIGHBOUR_NS, side="right")
+    near = np.zeros(len(t_ns), dtype=bool)
+    for a, b in zip(first, last, strict=True):
+        near[a:b] = True
+    around = np.flatnonzero(near)
+    seen = seen_points(recording.rows(around))
+    flat = flat_feet(seen, recording.keypoint_set)
+    wanted = np.isin(around, chosen) & (seen.valid.sum(axis=1) >= config.min_points)
+    return seen.rows(np.flatnonzero(wanted)), flat[wanted]
 
 
 def _require_enough(parts: list[SeenPoints], recordings: list[Observations], config: BodyFitConfig) -> None:
@@ -297,5 +311,7 @@ def guessed_mass(overall_scale: float) -> tuple[float, float]:
 
     Mass goes with height squared among adults (Quetelet), nearer its cube in children of the same build.
     """
-    mass = MEAN_BODY_MASS_INDEX * GENERIC_HEIGHT_M**2 * overall_scale ** (2.0 if overall_scale > 0.85 else 2.6)
+    mass = (
+        MEAN_BODY_MASS_INDEX * GENERIC_HEIGHT_M**2 * overall_scale ** (2.0 if overall_scale > 0.85 else 2.6)
+    )
     return mass, 0.18 * mass

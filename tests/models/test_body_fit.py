@@ -326,6 +326,8 @@ def test_flat_feet_are_those_that_stand(person):
 def test_too_little_is_refused(walking):
     with pytest.raises(TooLittleSeenError, match="5 of 5"):
         fit_body(walking.rows(np.arange(5)))
+    with pytest.raises(TooLittleSeenError, match="0 of 0"):
+        fit_body(walking.rows(np.arange(0)))
     alone = replace(
         walking, cameras=walking.cameras[:1], t_ns=walking.t_ns[:, :1], keypoints=walking.keypoints[:, :1]
     )
