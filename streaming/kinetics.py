@@ -13,7 +13,7 @@ to the torques; to these is added what the body model itself gets wrong, a share
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -56,9 +56,9 @@ class ModelError:
     force: tuple[float, float, float] = (0.025, 0.025, 0.05)
     sharing: tuple[float, float, float] = (0.03, 0.03, 0.15)
     floor: float = 0.01
-    lever_m: float = 0.02
-    cancellation: tuple[float, float, float] = (0.25, 0.25, 0.5)
-    joint_cancellation: float = 0.3
+    lever_m: float = 0.025
+    cancellation: tuple[float, float, float] = (0.13, 0.13, 0.3)
+    joint_cancellation: float = 0.2
     moment_arm_m: float = 0.3
 
 
@@ -83,6 +83,8 @@ class KineticsConfig:
     mean_over_s: float = 0.2
     residual_limit: float = 0.15
     residual_moment_limit_m: float = 0.12
+    support_suspected: float = 0.3
+    supported_vertical_weight: float = 0.1
     reserve_limit_Nm: float = 30.0
 
 
@@ -109,6 +111,8 @@ class KineticsStream:
         self._dynamics = InverseDynamics(body, self._mass)
         points = self._dynamics.sole.local.shape[1]
         self._contact = ContactSolver(points, self._mass, self._config.contact)
+        leaning = replace(self._config.contact, vertical_weight=self._config.supported_vertical_weight)
+        self._contact_supported = ContactSolver(points, self._mass, leaning)
         self._muscles = (
             LegMuscleModel(self._dynamics, self._config.muscle)
             if self._config.muscles and body.variant == "muscle"
@@ -198,6 +202,9 @@ class KineticsStream:
         pelvis_speed_m_s = float(np.linalg.norm(motion.v[:2] - self._belt.velocity))
         expected = self._load_prior(motion.t_ns, gate, pelvis_speed_m_s)
         found = self._contact.solve(wrench, dynamics.pelvis, points, gate, expected)
+        if self._unexplained(found.residual) > 1.0:
+            # the feet are not under the weight: something else may carry a part of it
+            found = self._contact_supported.solve(wrench, dynamics.pelvis, points, gate, expected)
         self._loads = (motion.t_ns, found.loads) if found.loads.sum() > UNLOADED_N else None
         loaded = found.force[:, 2] >= UNLOADED_N
         self._cop = np.where(loaded[:, None], found.cop, self._cop)
@@ -282,6 +289,13 @@ class KineticsStream:
             self._config.sharing_time_s / elapsed_s * slow,
             kept * before + (1.0 - kept) * even,
         )
+
+    def _unexplained(self, residual: Float64[np.ndarray, "6"]) -> float:
+        """Residual relative to where another support is suspected: well beyond the noise of walking."""
+        weight = self._mass * GRAVITY
+        force = float(np.linalg.norm(residual[:3])) / (self._config.support_suspected * weight)
+        moment = float(np.linalg.norm(residual[3:5])) / (self._config.residual_moment_limit_m * weight)
+        return max(force, moment)
 
     def _uncertainty(
         self, motion: MotionState, found: ContactForces, force: Float64[np.ndarray, "2 3"]
