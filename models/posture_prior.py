@@ -19,7 +19,6 @@ from jaxtyping import Array, Float
 from kincast.models.body_prior import POSTURE, posture_table
 from kincast.models.rotations import matrix_from_quaternion
 
-
 # The calibration's spreads serve its shape estimate; frame by frame, what sways with the gait cycle is let go further.
 _LOOSER = np.array(
     [
@@ -32,6 +31,8 @@ _LOOSER = np.array(
     ]
 )
 
+Number = float | Float[Array, ""]
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ class PosturePrior:
     ``limit_sd_deg`` how far a joint limit may be passed at one unit of loss.
     """
 
-    scale: float = 0.9
-    correlation_time_s: float = 0.1
-    limit_sd_deg: float = 2.0
-    reach: float = 1.5
+    scale: Number = 0.9
+    correlation_time_s: Number = 0.1
+    limit_sd_deg: Number = 2.0
+    reach: Number = 1.5
 
     def means(self) -> np.ndarray:
         """(36,) rad: pelvis tilt, list, then the 34 joint coordinates."""
@@ -109,9 +110,7 @@ def posture_factor(
     return PostureFactor(matrix, rhs, joint_loss + share * pelvis_loss)
 
 
-def _soft_pull(
-    error: Float[Array, "*n"], sd: Float[Array, "*n"], reach: Float[Array, ""] | float
-) -> tuple[Array, Array]:
+def _soft_pull(error: Float[Array, "*n"], sd: Float[Array, "*n"], reach: Number) -> tuple[Array, Array]:
     """IRLS information of a Cauchy-tailed prior and its summed loss."""
     squared = (error / (reach * sd)) ** 2
     return 1.0 / (sd**2 * (1.0 + squared)), 0.5 * reach**2 * jnp.sum(jnp.log1p(squared))

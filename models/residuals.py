@@ -22,6 +22,8 @@ from jaxtyping import Array, Bool, Float
 
 from kincast.models.camera import CameraValues, project, project_with_jacobian
 
+Number = float | Float[Array, ""]
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class PixelNoise:
     brings the less that is new the sooner it follows the last: see :func:`fresh_share`.
     """
 
-    correlation_time_s: float = 0.075
-    degrees_of_freedom: float = 8.0
-    exchange_margin: float = 8.0
+    correlation_time_s: Number = 0.075
+    degrees_of_freedom: Number = 8.0
+    exchange_margin: Number = 8.0
 
 
 @jax.tree_util.register_dataclass
@@ -42,8 +44,8 @@ class PixelNoise:
 class MarkerNoise:
     """Soft-tissue and labelling errors of skin markers, metres per axis."""
 
-    sigma_m: float = 0.01
-    degrees_of_freedom: float = 4.0
+    sigma_m: Number = 0.01
+    degrees_of_freedom: Number = 4.0
 
 
 class Views(NamedTuple):
@@ -91,7 +93,7 @@ def exchange_groups(n_keypoints: int, *groups: tuple[tuple[int, int], ...]) -> E
     return ExchangeGroups(partner, members[members.any(axis=1)])
 
 
-def robust_weight_and_loss(squared: Float[Array, "*n"], dof: float, axes: int) -> tuple[Array, Array]:
+def robust_weight_and_loss(squared: Float[Array, "*n"], dof: Number, axes: int) -> tuple[Array, Array]:
     """IRLS weight and negative log-likelihood of a t-distributed residual; ``squared`` in units of sigma^2."""
     weight = (dof + axes) / (dof + squared)
     return weight, 0.5 * (dof + axes) * jnp.log1p(squared / dof)

@@ -20,6 +20,8 @@ from jaxtyping import Array, Float
 from kincast.models.coordinates import JOINT_COORDINATES
 from kincast.models.kinematics import difference
 
+Number = float | Float[Array, ""]
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -30,16 +32,16 @@ class Smoothness:
     speed and ``rest_time_s`` how fast an unobserved velocity forgets.
     """
 
-    pelvis_translation: float = 6.0
-    pelvis_rotation: float = 20.0
-    hip: float = 60.0
-    knee: float = 90.0
-    foot: float = 90.0
-    trunk: float = 25.0
-    arm: float = 60.0
-    duration_s: float = 0.06
-    rest_speed: float = 8.0
-    rest_time_s: float = 0.3
+    pelvis_translation: Number = 6.0
+    pelvis_rotation: Number = 20.0
+    hip: Number = 60.0
+    knee: Number = 90.0
+    foot: Number = 90.0
+    trunk: Number = 25.0
+    arm: Number = 60.0
+    duration_s: Number = 0.06
+    rest_speed: Number = 8.0
+    rest_time_s: Number = 0.3
 
     def spectral_density(self) -> Float[Array, "40"]:
         """(40,) in the order of the velocity."""
@@ -48,7 +50,7 @@ class Smoothness:
             acceleration.append(self._of(name))
         return 2.0 * jnp.square(jnp.stack([jnp.float32(a) for a in acceleration])) * self.duration_s
 
-    def _of(self, name: str) -> float:
+    def _of(self, name: str) -> Number:
         if name.startswith("hip"):
             return self.hip
         if name.startswith("knee"):

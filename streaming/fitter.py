@@ -19,13 +19,13 @@ from kincast.models.association import associate
 from kincast.models.body import Body
 from kincast.models.body_prior import joint_limits_deg
 from kincast.models.camera import Camera, camera_arrays
-from kincast.models.pose_uncertainty import coordinate_sd, pose_uncertainty, site_variance_m2
 from kincast.models.coordinates import POSE_SIZE, VELOCITY_SIZE
 from kincast.models.detector_noise import DetectorNoise, DetectorNoiseConfig
 from kincast.models.fit_result import CameraStatistics, FitCode, FitResult, SettledPose, WindowState
 from kincast.models.initial_pose import InitialPoseCode, initial_pose, start_postures
 from kincast.models.kinematics import site_positions
 from kincast.models.mirrored_sites import leg_pairs
+from kincast.models.pose_uncertainty import coordinate_sd, pose_uncertainty, site_variance_m2
 from kincast.models.residuals import Views
 from kincast.models.window_solver import (
     SolverConfig,
