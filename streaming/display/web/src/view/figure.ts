@@ -5,6 +5,8 @@ import { Muscles } from "./muscles";
 import { Skeleton } from "./skeleton";
 import { Stage, type ViewName } from "./stage";
 
+const LOADED_N = 100;
+
 export interface DrawnScene {
   seq: number;
   greyed: boolean;
@@ -26,6 +28,7 @@ export class Figure {
   private person: Person | null = null;
   private frame: LiveFrame | null = null;
   private heading = 0;
+  private ground = 0;
   private current = true;
 
   constructor(
@@ -63,6 +66,7 @@ export class Figure {
     person.skeleton.root.visible = true;
     if (person.muscles) person.muscles.mesh.visible = true;
     this.heading = this.headingOf(person.skeleton);
+    this.ground = groundUnder(frame) ?? this.ground;
     person.muscles?.pose(person.skeleton);
     this.colour();
   }
@@ -84,7 +88,7 @@ export class Figure {
 
   render(): void {
     const pelvis = this.person?.skeleton.pelvis;
-    if (pelvis && this.frame) this.stage.track(pelvis.position.x, pelvis.position.y, this.heading);
+    if (pelvis && this.frame) this.stage.track(pelvis.position, this.ground, this.heading);
     this.stage.render();
   }
 
@@ -123,4 +127,13 @@ export class Figure {
     const forward = new THREE.Vector3(1, 0, 0).applyQuaternion(pelvis.quaternion);
     return Math.atan2(forward.y, forward.x);
   }
+}
+
+/** Where the feet are on something, that is the floor (a treadmill's belt lies above the world's zero). */
+function groundUnder(frame: LiveFrame): number | null {
+  const { kinetics } = frame;
+  if (!kinetics?.valid) return null;
+  const loaded = Object.values(kinetics.feet).filter((foot) => foot.force[2]! > LOADED_N);
+  if (loaded.length === 0) return null;
+  return loaded.reduce((sum, foot) => sum + foot.cop[2]!, 0) / loaded.length;
 }

@@ -4,10 +4,10 @@ const SIZE_M = 40;
 
 export interface Floor {
   group: THREE.Group;
-  follow(x: number, y: number): void;
+  follow(x: number, y: number, z: number): void;
 }
 
-/** A floor at z = 0 with lines every 0.5 m (stronger every metre) that fade with distance, and soft shadows. */
+/** A floor with lines every 0.5 m (stronger every metre) that fade with distance, and soft shadows. */
 export function createFloor(): Floor {
   const geometry = new THREE.PlaneGeometry(SIZE_M, SIZE_M);
   const grid = new THREE.Mesh(
@@ -51,8 +51,8 @@ export function createFloor(): Floor {
   const centre = grid.material.uniforms["centre"]!.value as THREE.Vector2;
   return {
     group,
-    follow(x, y) {
-      group.position.set(x, y, 0);
+    follow(x, y, z) {
+      group.position.set(x, y, z);
       centre.set(x, y);
     },
   };

@@ -5,8 +5,12 @@ import { QualityControl } from "./quality";
 
 export type ViewName = "oblique" | "right" | "front" | "left" | "back";
 const FOLLOW_S = 0.35;
-const DISTANCE_M = 3.45;
+const DISTANCE_M = 3.65;
+/** The middle of the picture lies this much below the pelvis' height, at first of an adult. */
+const BELOW_PELVIS_M = 0.07;
 const CENTRE_HEIGHT_M = 0.87;
+/** Heights (of a treadmill's belt, a seat) are followed slowly, so that walking does not rock the picture. */
+const HEIGHT_FOLLOW_S = 1.5;
 /** After the last change the camera may still glide for this long. */
 const SETTLE_MS = 1500;
 
@@ -30,6 +34,7 @@ export class Stage {
   private readonly centre = new THREE.Vector3(0, 0, CENTRE_HEIGHT_M);
   private readonly quality = new QualityControl();
   private placed = false;
+  private ground = 0;
   private lastTime = performance.now();
   private drawUntil = 0;
   follow = true;
@@ -78,26 +83,28 @@ export class Stage {
   }
 
   /** Let the camera glide along with the person; jumps at the first pose. */
-  track(x: number, y: number, heading: number): void {
+  track(pelvis: THREE.Vector3, ground: number, heading: number): void {
     const now = performance.now();
-    const share = 1 - Math.exp(-(now - this.lastTime) / 1000 / FOLLOW_S);
+    const spent = (now - this.lastTime) / 1000;
     this.lastTime = now;
+    const height = pelvis.z - BELOW_PELVIS_M;
     if (!this.placed) {
       this.placed = true;
-      this.centre.set(x, y, CENTRE_HEIGHT_M);
+      this.ground = ground;
+      this.centre.set(pelvis.x, pelvis.y, height);
       this.look("oblique", heading);
     } else if (this.follow) {
-      const dx = share * (x - this.centre.x);
-      const dy = share * (y - this.centre.y);
-      this.centre.x += dx;
-      this.centre.y += dy;
-      this.camera.position.x += dx;
-      this.camera.position.y += dy;
+      const slowly = 1 - Math.exp(-spent / HEIGHT_FOLLOW_S);
+      const move = new THREE.Vector3(pelvis.x, pelvis.y, height).sub(this.centre);
+      move.multiply(new THREE.Vector3(1, 1, 0).multiplyScalar(1 - Math.exp(-spent / FOLLOW_S)).setZ(slowly));
+      this.ground += slowly * (ground - this.ground);
+      this.centre.add(move);
+      this.camera.position.add(move);
     }
     this.controls.target.copy(this.centre);
-    this.floor.follow(this.centre.x, this.centre.y);
-    this.sun.position.set(this.centre.x + 1.6, this.centre.y - 2.0, 4.2);
-    this.sun.target.position.set(this.centre.x, this.centre.y, 0.6);
+    this.floor.follow(this.centre.x, this.centre.y, this.ground);
+    this.sun.position.set(this.centre.x + 1.6, this.centre.y - 2.0, this.ground + 4.2);
+    this.sun.target.position.set(this.centre.x, this.centre.y, this.ground + 0.6);
   }
 
   /** Draw if anything may have changed since. */
