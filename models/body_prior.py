@@ -180,10 +180,12 @@ def _offset_sd(site_set: str, landmark: str, config: ShapePriorConfig) -> list[f
         return [config.marker_offset_sd_m] * 3
     if landmark.startswith("hip"):
         return [config.hip_offset_sd_m] * 3
-    if landmark.startswith("shoulder"):  # where the shoulder girdle is carried is posture, not attachment alone
+    # where the shoulder girdle is carried is posture, not attachment alone
+    if landmark.startswith("shoulder"):
         return [config.trunk_offset_sd_m, config.shoulder_height_sd_m, config.trunk_offset_sd_m]
     if _sided(landmark) == landmark or landmark.startswith(("eye", "ear")):
         return [config.trunk_offset_sd_m] * 3
-    if LANDMARKS[landmark][0].startswith(("calcn", "toes")):  # the foot scales with the shank, people's do not
+    # the model's foot scales with its shank, people's do not
+    if LANDMARKS[landmark][0].startswith(("calcn", "toes")):
         return [config.foot_length_sd_m, config.limb_offset_sd_m, config.limb_offset_sd_m]
     return [config.limb_offset_sd_m] * 3

@@ -44,7 +44,7 @@ def test_a_certain_body_leaves_only_posture():
     q[2], q[3:5] = 0.9, np.sqrt(0.5)
     exact = shape_sd(skeleton, BodyParameters(), q)
     unsure = shape_sd(
-        skeleton, BodyParameters(site_offsets_sd=dict.fromkeys(skeleton.site_names, (0.01,) * 3)), q
+        skeleton, BodyParameters(site_offsets_sd=dict.fromkeys(skeleton.site_names, (0.01, 0.01, 0.01))), q
     )
     assert (unsure >= exact).all()
     assert exact[COORDINATES.index("knee_angle_r")] < np.radians(1.0)
