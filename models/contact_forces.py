@@ -4,9 +4,10 @@ Unknowns per foot: the vertical load of every sole point (pressing only), one ho
 friction cone of the total load, and one vertical torque. The cost is, in this order of weight,
 
 1. the pelvis residual: the part of the demanded wrench that the feet leave unexplained;
-2. load on a sole point that is high or fast against the belt, softly: a load's cost is multiplied by
-   ``1 + (height / 3 cm)^4 + (speed / 0.3 m/s)^4``, so that the sharing between the feet follows contact without
-   a threshold;
+2. load on sole points that are high or fast against the belt, softly: the gate
+   ``1 + (height / 3 cm)^4 + (speed / 0.3 m/s)^4`` multiplies the cost of a foot's load and of every point's share
+   in it, so that the sharing between the feet follows contact without a threshold, while two flat feet share by
+   the lever alone;
 3. horizontal force that does not point from the load to a point above the pelvis (in walking the force passes
    close to such a point: Maus et al. 2010, Nat. Commun. 1:70), which settles the sharing of shear in double
    support, where the wrench alone cannot.
@@ -28,7 +29,19 @@ FEET = 2
 
 @dataclass(frozen=True)
 class ContactConfig:
-    """Weights are relative to a residual of one body weight; lengths in metres."""
+    """Weights of squared terms in body weights, relative to a horizontal residual of one body weight.
+
+    Attributes:
+        friction, cone_facets: the friction cone, approximated from inside by a polygon.
+        vertical_weight, moment_arm_m: weight of the vertical residual; a residual moment of one body weight times
+            ``moment_arm_m`` weighs 1.
+        load_weight: of a foot's load, times how far the foot is from flat contact.
+        flat_weight: of any foot's load; small, so that two flat feet share by the lever alone.
+        spread_weight: of a point's departure from its expected share in the foot's load, times its gate.
+        shear_weight, target_above_pelvis_m: of horizontal force that does not point from the load to the target.
+        torque_weight, free_torque_arm_m: of the vertical torque, relative to load times arm; the arm also bounds it.
+        gate_height_m, gate_speed_m_s, gate_power, gate_limit: see :func:`contact_gate`.
+    """
 
     friction: float = 0.6
     cone_facets: int = 8
@@ -198,8 +211,8 @@ class ContactSolver:
         """Feet forces for the ``wrench`` (force, then moment about ``pelvis``; N, N m, world) the motion demands.
 
         ``points`` are the sole points where they would press on the floor, ``gate`` from :func:`contact_gate`.
-        Raises ``ValueError`` on input that is not finite. A solver failure (never seen on finite input) gives unloaded feet, the whole wrench as residual and
-        ``solved`` false.
+        Raises ``ValueError`` on input that is not finite. A solver failure (never seen on finite input) gives
+        unloaded feet, the whole wrench as residual and ``solved`` false.
         """
         if not (np.all(np.isfinite(wrench)) and np.all(np.isfinite(points)) and np.all(np.isfinite(gate))):
             raise ValueError("demanded wrench, sole points and gates must be finite")

@@ -78,6 +78,7 @@ class InverseDynamics:
             self._model.body_inertia[:] *= mass_kg / body.parameters.mass_kg
         self._data = mujoco.MjData(self._model)
         self._pelvis_id = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_BODY, "pelvis")
+        self._torso_id = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_BODY, "torso")
         self._sole = sole_geometry(self._model)
         # (foot, body, which of the foot's points) for each body that carries sole points
         self._carriers = [
@@ -160,6 +161,16 @@ class InverseDynamics:
             position[f, on] = d.xpos[body] + arm
             velocity[f, on] = twist[3:] + arm @ _skew(twist[:3]).T
         return SoleState(position, velocity)
+
+    def lifted_by(self, force_N: float) -> Float64[np.ndarray, "40"]:
+        """Generalised forces (40 velocities) of a vertical force at the torso's centre of mass: a harness."""
+        if force_N == 0.0:
+            return np.zeros(40)
+        self._qfrc[:] = 0.0
+        up = np.array([0.0, 0.0, force_N])
+        at = self._data.xipos[self._torso_id]
+        mujoco.mj_applyFT(self._model, self._data, up, np.zeros(3), at, self._torso_id, self._qfrc)
+        return self._qfrc @ self._map
 
     def foot_jacobian(
         self, foot: int, point: Float64[np.ndarray, "3"]

@@ -7,95 +7,60 @@ pose known by then, also those the fitter may still refine. Deterministic; no cl
 Standard deviations: the differentiator's posterior (noise level = the fit's own ``sd_within``) is carried through the
 mass matrix to the demanded wrench, through the contact problem to the foot forces and through the foot's Jacobian
 to the torques; to these is added what the body model itself gets wrong, a share of body weight
-(:class:`ModelError`).
+(:class:`~kincast.streaming.kinetics_config.ModelError`).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from kincast.models.belt import BeltEstimator
 from kincast.models.body.body import Body
+from kincast.models.body.parameters import harness_force
 from kincast.models.contact_forces import (
     GRAVITY,
-    ContactConfig,
     ContactForces,
     ContactSolver,
     LoadPrior,
     contact_gate,
     flatness,
 )
-from kincast.models.differentiation import HistoryConfig, MotionState, PoseHistory
+from kincast.models.differentiation import MotionState, PoseHistory
 from kincast.models.fit_result import FitResult, SettledPose
 from kincast.models.inverse_dynamics import InverseDynamics, opensim_generalised_forces
 from kincast.models.leg_muscles import LegMuscleModel
-from kincast.models.muscles import MuscleConfig
-from kincast.models.sole import SoleConfig, SoleFloor
+from kincast.models.sole import SoleFloor
+from kincast.streaming.kinetics_config import KineticsConfig
 from kincast.streaming.messages import FootForce, Kinetics
+
+__all__ = ["KineticsConfig", "KineticsStream"]
 
 UNLOADED_N = 20.0
 STAMP_TOLERANCE_NS = 500_000  # 3 frames at 60 Hz are 50 ms, whatever the stamps' rounding
 
 
-@dataclass(frozen=True)
-class ModelError:
-    """Standard deviations of what the body model gets wrong, and how much of the fit's noise reaches the forces.
-
-    ``force``: horizontal, horizontal, vertical, as a share of the foot's load in body weights; ``sharing``: of the
-    division of the load between the feet, in body weights where each carries half; ``floor``: of any force, in body
-    weights; ``lever_m``: error of a centre of pressure or a joint centre. Errors of neighbouring coordinates cancel (only their sum is seen in the
-    pictures): ``cancellation`` is the share of the pelvis acceleration's stated sd that the body's centre of mass has,
-    and ``joint_cancellation`` that of a joint's. All were set so that two thirds of the force-plate values of walks
-    of three people lie within one sd.
-    """
-
-    force: tuple[float, float, float] = (0.025, 0.025, 0.05)
-    sharing: tuple[float, float, float] = (0.03, 0.03, 0.15)
-    floor: float = 0.01
-    lever_m: float = 0.025
-    cancellation: tuple[float, float, float] = (0.13, 0.13, 0.3)
-    joint_cancellation: float = 0.2
-    moment_arm_m: float = 0.3
-
-
-@dataclass(frozen=True)
-class KineticsConfig:
-    """``belt_speed_m_s`` and ``external_support`` are the session header's. The limits are those of validity."""
-
-    total_delay_s: float = 0.05
-    belt_speed_m_s: float | None = None
-    external_support: str = "none"
-    muscles: bool = True
-    history: HistoryConfig = field(default_factory=HistoryConfig)
-    contact: ContactConfig = field(default_factory=ContactConfig)
-    sole: SoleConfig = field(default_factory=SoleConfig)
-    muscle: MuscleConfig = field(default_factory=MuscleConfig)
-    model_error: ModelError = field(default_factory=ModelError)
-    sharing_time_s: float = 0.1
-    sharing_power: int = 4
-    kept_distribution: float = 0.97
-    still_m_s: float = 0.2
-    settle_s: float = 0.15
-    mean_over_s: float = 0.2
-    residual_limit: float = 0.15
-    residual_moment_limit_m: float = 0.12
-    support_suspected: float = 0.3
-    supported_vertical_weight: float = 0.1
-    reserve_limit_Nm: float = 30.0
-
-
 class KineticsStream:
-    """State of one session: pose history, floor, belt and the last centres of pressure."""
+    """State of one session: pose history, floor, belt and the last loads.
+
+    ``mass_kg`` is the person's; where it is not the body's own it wins over every body, swapped ones included.
+    A harness of stated force is taken to lift the torso; any other external support makes every row invalid.
+
+    Raises:
+        ValueError: the mass is not positive.
+        BodyParametersError: ``external_support`` is none of the known kinds.
+    """
 
     def __init__(self, body: Body, mass_kg: float, config: KineticsConfig | None = None) -> None:
         if not mass_kg > 0.0:
             raise ValueError(f"mass is {mass_kg} kg; kinetics needs a positive body mass")
         self._config = config or KineticsConfig()
-        self._mass = mass_kg
+        self._harness_N = harness_force(self._config.external_support)
+        follows_body = abs(mass_kg / float(body.parameters.mass_kg) - 1.0) < 1e-9
+        self._measured_mass_kg = None if follows_body else mass_kg
         self._belt = BeltEstimator(self._config.belt_speed_m_s)
         self._waiting: deque[SettledPose] = deque()
         self._times_ns: deque[int] = deque(maxlen=16)
@@ -108,6 +73,7 @@ class KineticsStream:
 
     def swap_body(self, body: Body) -> None:
         """From the next row on use ``body``. The pose history restarts from the fitter's window, refitted with it."""
+        self._mass = self._measured_mass_kg or float(body.parameters.mass_kg)
         self._dynamics = InverseDynamics(body, self._mass)
         points = self._dynamics.sole.local.shape[1]
         self._contact = ContactSolver(points, self._mass, self._config.contact)
@@ -197,6 +163,7 @@ class KineticsStream:
     def _solve(self, motion: MotionState) -> Kinetics:
         dynamics = self._dynamics
         qfrc = dynamics.set_motion(motion)
+        qfrc = qfrc - dynamics.lifted_by(self._harness_N)
         wrench = dynamics.demanded_wrench(qfrc)
         points, gate = self._feet(motion)
         pelvis_speed_m_s = float(np.linalg.norm(motion.v[:2] - self._belt.velocity))
@@ -218,7 +185,7 @@ class KineticsStream:
         if self._muscles is not None:
             legs = self._muscles.solve(torque, torque_sd)
             activations, spread = legs.activations, legs.spread
-            reserve = float(np.abs(legs.reserve).max())
+            reserve = float(np.abs(legs.reserve).max()) if legs.solved else np.inf
         else:
             activations = spread = np.zeros(0)
             reserve = 0.0
@@ -337,7 +304,7 @@ class KineticsStream:
         while t_ns - self._recent[0][0] > c.mean_over_s * 1e9:
             self._recent.popleft()
         _, force, moment, reserve_mean = np.mean(np.array(self._recent), axis=0)
-        if c.external_support != "none":
+        if c.external_support != "none" and self._harness_N == 0.0:
             return f"external support declared ({c.external_support}): its force is unknown"
         if t_ns - self._believed_from_ns < c.settle_s * 1e9:
             return "tracking, or a new body, has only just begun"
@@ -345,7 +312,7 @@ class KineticsStream:
             return "no contact of the feet explains the motion: external support (seat, rail, hand), stairs or a bad fit"
         if moment > c.residual_moment_limit_m:
             return "the centre of pressure would lie outside the soles"
-        if reserve_mean > c.reserve_limit_Nm:
+        if not reserve_mean <= c.reserve_limit_Nm:
             return "the muscles cannot give the torques"
         return ""
 

@@ -164,6 +164,15 @@ def test_declared_support_is_never_valid(body: Body) -> None:
     assert "cane" in rows[-1].reason
 
 
+def test_a_harness_of_known_force_is_taken_off_the_feet(body: Body) -> None:
+    t_ns, poses = _swaying(body, 0.8)
+    rows = _run(body, t_ns, poses, config=KineticsConfig(external_support="harness(200)", muscles=False))
+    assert rows[-5].valid
+    total = rows[-5].right.force[2] + rows[-5].left.force[2]
+    np.testing.assert_allclose(total, WEIGHT - 200.0, atol=0.02 * WEIGHT)
+    assert rows[-5].residual_pct_bw < 4.0
+
+
 def test_loss_of_tracking_gives_flagged_finite_rows_and_recovers(body: Body) -> None:
     t_ns, poses = _swaying(body, 2.0)
     tracked = np.ones(len(t_ns), bool)

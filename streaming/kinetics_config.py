@@ -1,0 +1,77 @@
+"""Settings of the live kinetics, and what its standard deviations assume about the body model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kincast.models.contact_forces import ContactConfig
+from kincast.models.differentiation import HistoryConfig
+from kincast.models.muscles import MuscleConfig
+from kincast.models.sole import SoleConfig
+
+
+@dataclass(frozen=True)
+class ModelError:
+    """Standard deviations of what the body model gets wrong, and how much of the fit's noise reaches the forces.
+
+    Errors of neighbouring coordinates cancel (only their sum is seen in the pictures), so the body's centre of mass
+    is known far better than the pelvis. All values were set so that about two thirds of the force-plate values of
+    walks of three people lie within one sd.
+
+    Attributes:
+        force: x, y, z force on a foot, as a share of its load.
+        sharing: x, y, z, of the division between the feet, in body weights where each carries half.
+        floor: of any force, in body weights.
+        lever_m: of a centre of pressure against a joint centre.
+        cancellation: x, y, z, share of the pelvis acceleration's stated sd that the centre of mass has.
+        joint_cancellation: the same for a joint's acceleration.
+        moment_arm_m: the demanded moment's sd is that of the force times this.
+    """
+
+    force: tuple[float, float, float] = (0.025, 0.025, 0.05)
+    sharing: tuple[float, float, float] = (0.03, 0.03, 0.15)
+    floor: float = 0.01
+    lever_m: float = 0.025
+    cancellation: tuple[float, float, float] = (0.13, 0.13, 0.3)
+    joint_cancellation: float = 0.2
+    moment_arm_m: float = 0.3
+
+
+@dataclass(frozen=True)
+class KineticsConfig:
+    """How the live kinetics works, and when it is believed.
+
+    Attributes:
+        total_delay_s: from a picture to its row, the fitter's delay included.
+        belt_speed_m_s, external_support: as the session header states them.
+        sharing_time_s: time constant of the sharing of load between two feet that are both flat on the floor.
+        sharing_power: how sharply that ends as one of them leaves the floor.
+        kept_distribution: how far the load's place in a sole continues that of the row before while standing.
+        still_m_s: pelvis speed against the floor at which standing turns into walking.
+        settle_s: rows are not believed for so long after tracking or a body began.
+        mean_over_s, residual_limit, residual_moment_limit_m: limits of the mean residual, in body weights (and m).
+        support_suspected: residual in body weights beyond which the feet need not carry all the weight ...
+        supported_vertical_weight: ... and the weight of the vertical residual then.
+        reserve_limit_Nm: limit of the mean moment that the muscles cannot give.
+    """
+
+    total_delay_s: float = 0.05
+    belt_speed_m_s: float | None = None
+    external_support: str = "none"
+    muscles: bool = True
+    history: HistoryConfig = field(default_factory=HistoryConfig)
+    contact: ContactConfig = field(default_factory=ContactConfig)
+    sole: SoleConfig = field(default_factory=SoleConfig)
+    muscle: MuscleConfig = field(default_factory=MuscleConfig)
+    model_error: ModelError = field(default_factory=ModelError)
+    sharing_time_s: float = 0.1
+    sharing_power: int = 4
+    kept_distribution: float = 0.97
+    still_m_s: float = 0.2
+    settle_s: float = 0.15
+    mean_over_s: float = 0.2
+    residual_limit: float = 0.15
+    residual_moment_limit_m: float = 0.12
+    support_suspected: float = 0.3
+    supported_vertical_weight: float = 0.1
+    reserve_limit_Nm: float = 30.0
