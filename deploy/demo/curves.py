@@ -46,7 +46,7 @@ class LegPattern:
         push_off_deg: pitch of the foot when it leaves the floor, heel up.
         landing_deg: pitch when it lands, toes up.
         swing_bump_m: how far outward the foot travels in mid-swing.
-        hike_deg: pelvis obliquity in this leg's swing, its side up.
+        hike_deg: how far the pelvis tips in this leg's swing, its side up.
         step_length_m, step_time_s: of the step this leg takes.
     """
 
@@ -63,5 +63,5 @@ class LegPattern:
     step_time_s: float
 
 
-SOUND_LEG = LegPattern(HIP_FLEXION, HIP_ADDUCTION, KNEE, ANKLE, 1.0, 42.0, 16.0, 0.0, -3.0, 0.50, 0.54)
-STIFF_LEG = LegPattern(HIP_FLEXION, CIRCUMDUCTION, STIFF_KNEE, ANKLE, 0.75, 24.0, 8.0, 0.055, 6.0, 0.54, 0.64)
+SOUND_LEG = LegPattern(HIP_FLEXION, HIP_ADDUCTION, KNEE, ANKLE, 1.0, 34.0, 16.0, 0.0, -3.0, 0.38, 0.54)
+STIFF_LEG = LegPattern(HIP_FLEXION, CIRCUMDUCTION, STIFF_KNEE, ANKLE, 0.75, 6.0, 8.0, 0.055, 6.0, 0.43, 0.64)

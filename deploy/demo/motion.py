@@ -15,19 +15,22 @@ from jaxtyping import Float64
 from scipy.ndimage import gaussian_filter1d
 
 from kincast.deploy.demo.curves import HIP_FLEXION, SOUND_LEG, STIFF_LEG, LegPattern
-from kincast.deploy.demo.feet import BALL_X_M, FootMotion, foot_motion
+from kincast.deploy.demo.feet import BALL_X_M, FULL_STEP_M, FootMotion, foot_motion
 from kincast.deploy.demo.steps import LEFT, RIGHT, Footfall, Path, Phases, body_arc, phases, plan_footfalls
 from kincast.models.body import Body
 from kincast.models.body.scaling import segment_scale
 from kincast.models.coordinates import JOINT_COORDINATES, OPENSIM_FROM_WORLD
 from kincast.models.kinematics import difference, integrate
-from kincast.models.rotations import quaternion_from_matrix
+from kincast.models.rotations import matrix_from_quaternion, quaternion_from_matrix
 
 STANCE_SHARE = 0.62
 PLANTED_SD_M, FLYING_SD_M, TOE_SD_M = 0.001, 0.015, 0.003
 TOE_TIP_X_M, MEDIAL_TOE_Z_M = 0.05, 0.022
 SWAY_M = 0.028
-SMOOTHING_S = 0.02
+SMOOTHING_S, HIP_SMOOTHING_S = 0.025, 0.11
+LOWER_M = 0.005
+HIP_SD_M = (0.004, 0.004, 0.03)
+"""Leeway of the hips along, across and up: a body's mass moves evenly, its height follows the legs."""
 ITERATIONS = 8
 KNEE_LEAST_RAD, KNEE_LEAST_SD_RAD = np.radians(1.0), np.radians(0.5)
 
@@ -76,20 +79,21 @@ def generate_walk(body: Body, plan: WalkPlan | None = None) -> Walk:
     )
     reference, leeway = _reference(body, plan, falls, when, t)
     solver = _PoseSolver(body)
-    q = np.empty((len(t), 41))
-    pose = reference[0]
-    for k in range(len(t)):
-        # start from the last solution: neighbouring instants then choose the same way out
-        pose = solver.solve(pose, reference[k], leeway[k], feet, when, k)
-        q[k] = pose
-    return Walk(t, _smoothed(q, SMOOTHING_S * plan.rate_hz), falls, (feet[RIGHT], feet[LEFT]))
+    # first where the hips must be for these legs on these feet, then the legs under hips that move as a body does
+    free = solver.solve_all(reference, leeway, feet, when)
+    reference[:, 2] = gaussian_filter1d(free[:, 2], HIP_SMOOTHING_S * plan.rate_hz, mode="nearest") - LOWER_M
+    reference[:, 3:7] = _normalised(gaussian_filter1d(free[:, 3:7], HIP_SMOOTHING_S * plan.rate_hz, axis=0))
+    right_up = np.arcsin(np.stack([matrix_from_quaternion(o)[2, 2] for o in reference[:, 3:7]]))
+    reference[:, 7 + JOINT_COORDINATES.index("lumbar_bending")] = 0.8 * right_up  # the trunk stays upright
+    leeway[:, :3], leeway[:, 3:6] = 0.002, np.radians(0.5)
+    q = solver.solve_all(reference, leeway, feet, when)
+    q = gaussian_filter1d(q, SMOOTHING_S * plan.rate_hz, axis=0, mode="nearest")
+    q[:, 3:7] = _normalised(q[:, 3:7])
+    return Walk(t, q, falls, (feet[RIGHT], feet[LEFT]))
 
 
-def _smoothed(q: Float64[np.ndarray, "t 41"], samples: float) -> Float64[np.ndarray, "t 41"]:
-    """Gaussian over time: takes the corners off where a foot changes its role; planted feet give by millimetres."""
-    out = gaussian_filter1d(q, samples, axis=0, mode="nearest")
-    out[:, 3:7] /= np.linalg.norm(out[:, 3:7], axis=1, keepdims=True)
-    return out
+def _normalised(quaternions: Float64[np.ndarray, "t 4"]) -> Float64[np.ndarray, "t 4"]:
+    return quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)
 
 
 def _effort(falls: tuple[Footfall, ...], when: Phases, side: int) -> Float64[np.ndarray, " t"]:
@@ -97,7 +101,7 @@ def _effort(falls: tuple[Footfall, ...], when: Phases, side: int) -> Float64[np.
     lengths = np.array([f.length_m for f in falls])
     following = np.append(lengths[1:], 0.0)
     i = when.fall[side]
-    before, after = np.minimum(lengths[i] / 0.45, 1.0), np.minimum(following[i] / 0.45, 1.0)
+    before, after = np.minimum(lengths[i] / FULL_STEP_M, 1.0), np.minimum(following[i] / FULL_STEP_M, 1.0)
     return before + (after - before) * np.where(when.swinging[side], 1.0, when.stance[side])
 
 
@@ -138,9 +142,9 @@ def _reference(
             leeway[f"{name}_{tag}"] = np.radians(np.full(n, free.get(name, 4.0)))
         leeway[f"mtp_angle_{tag}"][:] = np.radians(30)
         if leg.step_time_s > 0.6:  # the stiff knee gives way least of all joints
-            leeway[f"knee_angle_{tag}"] = np.radians(6.0 - 4.5 * swing[side])
+            leeway[f"knee_angle_{tag}"] = np.radians(2.5 - 1.0 * swing[side])
         sign = 1.0 if side == RIGHT else -1.0
-        obliquity += sign * leg.hike_deg * swing[side] * np.sqrt(np.clip(e, 0, 1))
+        obliquity -= sign * leg.hike_deg * swing[side] * np.sqrt(np.clip(e, 0, 1))
         rotation += sign * 4.0 * e * np.cos(2 * np.pi * cycle)
         sway += sign * SWAY_M * swing[1 - side]
         lift += 0.012 * swing[side] * e
@@ -173,8 +177,8 @@ def _reference(
     q[:, 7:] = np.stack([joints[name] for name in JOINT_COORDINATES], -1)
     sd = np.concatenate(
         [
-            np.tile([0.02, 0.02, 0.02], (n, 1)),
-            np.tile(np.radians([2.0, 2.0, 2.0]), (n, 1)),
+            np.tile(HIP_SD_M, (n, 1)),
+            np.tile(np.radians([1.2, 1.2, 1.2]), (n, 1)),
             np.stack([leeway[name] for name in JOINT_COORDINATES], -1),
         ],
         axis=1,
@@ -244,6 +248,20 @@ class _PoseSolver:
             tip = s * np.array([TOE_TIP_X_M, 0.0, medial * MEDIAL_TOE_Z_M])
             tip[1] = -sole_depth(body, f"toes_{tag}")
             self._tips.append((toes, ball, tip))
+
+    def solve_all(
+        self,
+        reference: Float64[np.ndarray, "t 41"],
+        leeway: Float64[np.ndarray, "t 40"],
+        feet: tuple[FootMotion, ...],
+        when: Phases,
+    ) -> Float64[np.ndarray, "t 41"]:
+        """Every instant from the solution before it: neighbours then choose the same way out."""
+        q = np.empty_like(reference)
+        pose = reference[0]
+        for k in range(len(q)):
+            q[k] = pose = self.solve(pose, reference[k], leeway[k], feet, when, k)
+        return q
 
     def solve(
         self,

@@ -12,15 +12,16 @@ from scipy.ndimage import gaussian_filter1d
 from kincast.deploy.demo.curves import LegPattern
 
 RIGHT, LEFT = 0, 1
-FIRST_STEP, TURNING_STEP = 0.6, 0.5
+FIRST_STEP, TURNING_STEP = 0.6, 0.6
 """Shares of a full step."""
+PACE_SMOOTHING_S = 0.2
 
 
 @dataclass(frozen=True)
 class Path:
     """Up ``straight_m`` along x, a half circle to the left, and back; or ``laps`` times round. Centred in the room."""
 
-    straight_m: float = 4.0
+    straight_m: float = 3.4
     radius_m: float = 0.7
     laps: int = 0
 
@@ -144,4 +145,4 @@ def body_arc(
     knots_t.append(max(t[-1], knots_t[-1]) + 1.0)
     knots_s.append(knots_s[-1])
     s = PchipInterpolator(knots_t, knots_s)(t)
-    return gaussian_filter1d(s, 0.10 / (t[1] - t[0]), mode="nearest")
+    return gaussian_filter1d(s, PACE_SMOOTHING_S / (t[1] - t[0]), mode="nearest")
