@@ -14,6 +14,8 @@ const HEIGHT_FOLLOW_S = 1.5;
 /** After the last change the camera may still glide for this long. */
 const SETTLE_MS = 1500;
 
+const SUN_BESIDE_VIEWER_RAD = 0.7;
+
 /** Azimuth of the camera against the person's heading, and elevation (rad). */
 const VIEWS: Record<ViewName, readonly [number, number]> = {
   oblique: [-0.87, 0.2],
@@ -103,7 +105,14 @@ export class Stage {
     }
     this.controls.target.copy(this.centre);
     this.floor.follow(this.centre.x, this.centre.y, this.ground);
-    this.sun.position.set(this.centre.x + 1.6, this.centre.y - 2.0, this.ground + 4.2);
+    // the light comes over the viewer's shoulder, from wherever one looks
+    const { x, y } = this.camera.position;
+    const towards = Math.atan2(y - this.centre.y, x - this.centre.x) + SUN_BESIDE_VIEWER_RAD;
+    this.sun.position.set(
+      this.centre.x + 2.5 * Math.cos(towards),
+      this.centre.y + 2.5 * Math.sin(towards),
+      this.ground + 4.2,
+    );
     this.sun.target.position.set(this.centre.x, this.centre.y, this.ground + 0.6);
   }
 
