@@ -21,6 +21,7 @@ from kincast.models.body_prior import joint_limits_deg
 from kincast.models.camera import Camera, camera_arrays
 from kincast.models.coordinates import POSE_SIZE, VELOCITY_SIZE
 from kincast.models.detector_noise import DetectorNoise, DetectorNoiseConfig
+from kincast.models.errors import UserMistakeError
 from kincast.models.fit_result import CameraStatistics, FitCode, FitResult, SettledPose, WindowState
 from kincast.models.initial_pose import InitialPoseCode, initial_pose, start_postures
 from kincast.models.kinematics import site_positions
@@ -89,7 +90,7 @@ class _Instant:
     markers: np.ndarray | None
 
 
-class UnfitBodyError(ValueError):
+class UnfitBodyError(UserMistakeError):
     """A body was handed in whose sites are not those of the session."""
 
 
