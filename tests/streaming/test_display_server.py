@@ -462,9 +462,10 @@ def test_a_new_screen_gets_the_scene_once_then_frames(display: RunningDisplay, w
     with screen(display) as connection:
         assert next_kinds(connection, 1) == [b"KCSC"]
         receive(connection, "feedback")
-        display.put(live_frame(walk, 1), engine_health(1))
-        assert receive(connection, "health")["stages_ms"]["fit"] == [4.1, 6.3, 9.0]
+        display.put(live_frame(walk, 1))
         assert next_kinds(connection, 1) == [b"KCLF"]
+        display.put(engine_health(1))
+        assert receive(connection, "health")["stages_ms"]["fit"] == [4.1, 6.3, 9.0]
         connection.send(json.dumps({"type": "ack", "seq": 1}))
         display.put(replace(SCENE, subject_id="P2"), live_frame(walk, 2))
         assert next_kinds(connection, 2) == [b"KCSC", b"KCLF"]
@@ -570,11 +571,12 @@ def test_what_is_not_a_number_is_no_end_of_the_display(display: RunningDisplay, 
     )
     with screen(display) as connection:
         receive(connection, "feedback")
-        display.put(odd, replace(engine_health(1), stages_ms={"fit": (nan, nan, nan)}))
+        display.put(odd)
         assert receive(connection, "event")["sd_s"] is None
         assert receive(connection, "stride")["values"] == {"stride_length_m": None}
-        assert receive(connection, "health")["stages_ms"] == {"fit": [None, None, None]}
         assert receive_frame(connection) == frame.seq
+        display.put(replace(engine_health(1), stages_ms={"fit": (nan, nan, nan)}))
+        assert receive(connection, "health")["stages_ms"] == {"fit": [None, None, None]}
 
 
 # ---------------------------------------------------------------- from the engine
