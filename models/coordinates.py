@@ -101,7 +101,7 @@ def clinical_pelvis(q: Float[Array, "41"], heading: float | Float[Array, ""]) ->
 
     Sequence rotation (y), obliquity (x), tilt (z) (Baker 2001, Hum Mov Sci 20, 783) with axes and signs of the
     coordinates of the same meaning: tilt positive backwards (posterior), obliquity positive with the right side
-    up, rotation positive to the left. ``heading`` is the angle (rad) of the direction of progression from the
+    down (as pelvis_list), rotation positive to the left. ``heading`` is the angle (rad) of the direction of progression from the
     world's x axis about the vertical; the result does not depend on the direction walked.
     """
     xp = q.__array_namespace__()

@@ -94,7 +94,9 @@ def row(name: str, d: dict) -> str:
         every = e["all"]
         cells.append(f"events {every['median_abs_ms'] or 0:4.1f} ms F1 {every['f1']:.2f}")
     if d["strides"]:
-        cells.append("strides " + " ".join(f"{v:.0f}" for v in d["strides"]["median_abs_mm"].values()) + " mm")
+        cells.append(
+            "strides " + " ".join(f"{v:.0f}" for v in d["strides"]["median_abs_mm"].values()) + " mm"
+        )
     return "  ".join(cells)
 
 
