@@ -58,7 +58,8 @@ def substitute(elimination: Elimination) -> Float[Array, "block n"]:
         return x, x
 
     start = jnp.zeros_like(elimination.rhs[0])
-    _, x = jax.lax.scan(one, start, tuple(elimination), reverse=True)
+    blocks = (elimination.factor, elimination.coupling, elimination.rhs)
+    _, x = jax.lax.scan(one, start, blocks, reverse=True)
     return x
 
 

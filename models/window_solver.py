@@ -150,13 +150,13 @@ class WindowModel:
 
 def initial_estimate(q: Float[np.ndarray, "41"], window: int, sd: float = 1.0) -> WindowEstimate:
     """A window resting at ``q`` with a wide prior (``sd`` rad or m; as much per ``VELOCITY_UNIT_S``)."""
-    q = jnp.asarray(q, jnp.float32)
+    start = jnp.asarray(q, jnp.float32)
     return WindowEstimate(
-        q=jnp.broadcast_to(q, (window, 41)),
+        q=jnp.broadcast_to(start, (window, 41)),
         v=jnp.zeros((window, N), jnp.float32),
         prior_matrix=jnp.eye(2 * N, dtype=jnp.float32) / sd**2,
         prior_rhs=jnp.zeros(2 * N, jnp.float32),
-        prior_q=q,
+        prior_q=start,
         prior_v=jnp.zeros(N, jnp.float32),
     )
 
@@ -174,7 +174,7 @@ def _posture_and_sight(
     interval_s: Float[Array, ""],
 ) -> tuple[Array, Array, Array, Array, Array, ViewReport]:
     """Normal equations of one pose by its own 40 velocities."""
-    angular, linear, sites = coordinate_twists(model.skeleton, values, q)
+    angular, linear, sites = (jnp.asarray(x) for x in coordinate_twists(model.skeleton, values, q))
     twists = Twists(angular, linear)
     moving = site_velocities(model.support, twists, sites, v)
     world = sites + q[None, :3]

@@ -206,6 +206,7 @@ class WindowFitter:
         )
         if not self._finite():
             return FitCode.DIVERGED, chosen
+        assert self._solution is not None
         self._last_qpos = np.asarray(self._solution.q[-1], np.float64)
         if self._explained_share() < self._config.lost_share:
             return FitCode.INITIALISING, chosen
@@ -259,6 +260,7 @@ class WindowFitter:
         if not self._finite():
             self._tracking = False
             return FitCode.DIVERGED
+        assert self._solution is not None
         self._last_qpos = np.asarray(self._solution.q[-1], np.float64)
         report = self._solution.report
         self._trust.update(
@@ -387,13 +389,9 @@ class WindowFitter:
     def _solve(self, estimate, instants: list[_Instant], iterations: int):
         t_s = np.array([i.t_ns - instants[-1].t_ns for i in instants]) * 1e-9
         interval_s = np.maximum(np.diff(t_s, prepend=t_s[0] - self._config.frame_period_s), 1e-4)
-        views = Views(
-            np.stack([i.pixels for i in instants]),
-            np.stack([i.information for i in instants]),
-            np.stack([i.offset_s for i in instants]),
-        )
-        markers = None if self._cameras else np.stack([i.markers for i in instants if i.markers is not None])
-        observations = WindowObservations(views, markers, interval_s.astype(np.float32))
+        views = Views(*(_device([getattr(i, name) for i in instants]) for name in Views._fields))
+        markers = None if self._cameras else _device([i.markers for i in instants if i.markers is not None])
+        observations = WindowObservations(views, markers, _device(interval_s))
         estimate, solution = step(
             self._model,
             self._tuning,
@@ -544,3 +542,7 @@ class WindowFitter:
             error_px=error,
             confidence=confidence.copy(),
         )
+
+
+def _device(rows: Sequence[np.ndarray] | np.ndarray) -> jax.Array:
+    return jnp.asarray(np.asarray(rows, np.float32))
