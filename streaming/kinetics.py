@@ -35,6 +35,7 @@ from kincast.models.inverse_dynamics import InverseDynamics, opensim_generalised
 from kincast.models.leg_muscles import LegMuscleModel
 from kincast.models.sole import SoleFloor
 from kincast.streaming.kinetics_config import KineticsConfig
+from kincast.streaming.latency import StageTimes
 from kincast.streaming.messages import FootForce, Kinetics
 
 __all__ = ["KineticsConfig", "KineticsStream"]
@@ -47,6 +48,7 @@ class KineticsStream:
     """State of one session: pose history, floor, belt and the last loads.
 
     ``mass_kg`` is the person's; where it is not the body's own it wins over every body, swapped ones included.
+    The share of a step that the muscles take goes to ``stages`` as "muscles".
     A harness of stated force is taken to lift the torso; any other external support makes every row invalid.
 
     Raises:
@@ -54,10 +56,17 @@ class KineticsStream:
         BodyParametersError: ``external_support`` is none of the known kinds.
     """
 
-    def __init__(self, body: Body, mass_kg: float, config: KineticsConfig | None = None) -> None:
+    def __init__(
+        self,
+        body: Body,
+        mass_kg: float,
+        config: KineticsConfig | None = None,
+        stages: StageTimes | None = None,
+    ) -> None:
         if not mass_kg > 0.0:
             raise ValueError(f"mass is {mass_kg} kg; kinetics needs a positive body mass")
         self._config = config or KineticsConfig()
+        self._stages = stages or StageTimes()
         self._harness_N = harness_force(self._config.external_support)
         follows_body = abs(mass_kg / float(body.parameters.mass_kg) - 1.0) < 1e-9
         self._measured_mass_kg = None if follows_body else mass_kg
@@ -183,7 +192,8 @@ class KineticsStream:
 
         force_sd, torque_sd = self._uncertainty(motion, found, force)
         if self._muscles is not None:
-            legs = self._muscles.solve(torque, torque_sd)
+            with self._stages.timed("muscles"):
+                legs = self._muscles.solve(torque, torque_sd)
             activations, spread = legs.activations, legs.spread
             reserve = float(np.abs(legs.reserve).max()) if legs.solved else np.inf
         else:

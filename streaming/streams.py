@@ -174,7 +174,9 @@ class Streams:
         return WindowFitter(self._body, self._header.cameras, self._header.keypoint_set, self._fitter_config)
 
     def _new_kinetics(self) -> KineticsStream:
-        return KineticsStream(self._body, float(self._body.parameters.mass_kg), self._kinetics_config)
+        return KineticsStream(
+            self._body, float(self._body.parameters.mass_kg), self._kinetics_config, self._times
+        )
 
     def _new_gait(self) -> GaitStream:
         return GaitStream(self._body, self._start_ns, self._header.belt_speed_m_s)
