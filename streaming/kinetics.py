@@ -80,9 +80,10 @@ class KineticsStream:
         self._recent: deque[tuple[int, float, float, float]] = deque()
         self.swap_body(body)
 
-    def swap_body(self, body: Body) -> None:
-        """From the next row on use ``body``. The pose history restarts from the fitter's window, refitted with it."""
+    def swap_body(self, body: Body, mass_kg: float | None = None) -> None:
+        """From the next row on use ``body`` (and another mass, if one is given). The pose history restarts from the fitter's window, refitted with it."""
         self._mass = self._measured_mass_kg or float(body.parameters.mass_kg)
+        self._mass = self._mass if mass_kg is None else mass_kg
         self._dynamics = InverseDynamics(body, self._mass)
         points = self._dynamics.sole.local.shape[1]
         self._contact = ContactSolver(points, self._mass, self._config.contact)

@@ -76,7 +76,7 @@ class Streams:
         """Another body of the same person from the next snapshot on."""
         self._body = body
         self._fitter.swap_body(body)
-        self._kinetics.swap_body(body)
+        self._kinetics.swap_body(body, float(body.parameters.mass_kg))
         self._gait.swap_body(body)
 
     def step(self, snapshot: Snapshot) -> Answer:
