@@ -115,12 +115,25 @@ def evaluate(
         "max_ms": round(float(np.max(latency_ms)), 3),
         "dropped": int(max(0, expected - len(frames)) + (last.dropped if last else 0)),
         "frames": len(frames),
-        "stages": {
-            name: dict(zip(("p50_ms", "p99_ms", "max_ms"), (round(v, 4) for v in values), strict=True))
-            for name, values in sorted((last.stages_ms if last else {}).items())
-        },
+        "stages": _stages(health),
         **_angle_errors(load, [m for _, m in arrived if isinstance(m, LiveFrame)], shift_ns),
         "body_swaps": len({m.body_sha256 for _, m in frames}) - 1,
+    }
+
+
+def _stages(health: list[EngineHealth]) -> dict[str, dict[str, float]]:
+    """Each EngineHealth covers a second: the median of its medians, the worst of the rest."""
+    seconds: dict[str, list[tuple[float, float, float]]] = {}
+    for message in health:
+        for name, times in message.stages_ms.items():
+            seconds.setdefault(name, []).append(times)
+    return {
+        name: {
+            "p50_ms": round(float(np.median([t[0] for t in times])), 4),
+            "p99_ms": round(max(t[1] for t in times), 4),
+            "max_ms": round(max(t[2] for t in times), 4),
+        }
+        for name, times in sorted(seconds.items())
     }
 
 
