@@ -61,7 +61,7 @@ class SolverConfig:
     """Fixed at compilation: ``window`` instants are refined together, the covariance of the last
     ``covariance_lag + 1`` is computed, no coordinate moves more than ``max_step`` (rad, m) at once."""
 
-    window: int = 8
+    window: int = 6
     covariance_lag: int = 4
     max_step: float = 0.5
 

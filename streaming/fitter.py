@@ -64,7 +64,7 @@ class FitterConfig:
     noise: DetectorNoiseConfig = field(default_factory=DetectorNoiseConfig)
     trust: CameraTrustConfig = field(default_factory=CameraTrustConfig)
     settle_lag_s: float = 0.0505
-    iterations: int = 2
+    iterations: int = 1
     initial_iterations: int = 25
     damping: float = 1e-4
     min_keypoints: int = 4
