@@ -13,7 +13,7 @@ from kincast.deploy.demo.steps import LEFT, RIGHT, Footfall, Path, Phases
 
 HEEL_X_M, BALL_X_M = 0.0, 0.1788
 """Rolling points of the sole in the heel bone's axes, for scale 1: under the heel, under the toe joint."""
-HALF_STANCE_WIDTH_M = 0.085
+HALF_STANCE_WIDTH_M = 0.075
 FULL_STEP_M = 0.42
 FLAT_FROM, FLAT_TO = 0.16, 0.45
 RISE_POWER = 1.8

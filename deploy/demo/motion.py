@@ -6,7 +6,6 @@ the pelvis' path and the planned motion of both feet; planted feet are held to a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import mujoco
@@ -14,25 +13,39 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.ndimage import gaussian_filter1d
 
+from kincast.deploy.demo.balance import (
+    centre_of_mass,
+    pendulum_path,
+    planned_support,
+    zero_moment_point,
+)
 from kincast.deploy.demo.curves import HIP_FLEXION, SOUND_LEG, STIFF_LEG, LegPattern
-from kincast.deploy.demo.feet import BALL_X_M, FULL_STEP_M, FootMotion, foot_motion
-from kincast.deploy.demo.steps import LEFT, RIGHT, Footfall, Path, Phases, body_arc, phases, plan_footfalls
+from kincast.deploy.demo.feet import FULL_STEP_M, FootMotion, foot_motion
+from kincast.deploy.demo.pose_solver import PoseSolver, sole_depth
+from kincast.deploy.demo.steps import (
+    LEFT,
+    RIGHT,
+    STAND_STANCE,
+    Footfall,
+    Path,
+    Phases,
+    body_arc,
+    phases,
+    plan_footfalls,
+)
 from kincast.models.body import Body
 from kincast.models.body.scaling import segment_scale
 from kincast.models.coordinates import JOINT_COORDINATES, OPENSIM_FROM_WORLD
-from kincast.models.kinematics import difference, integrate
 from kincast.models.rotations import matrix_from_quaternion, quaternion_from_matrix
 
 STANCE_SHARE = 0.62
-PLANTED_SD_M, FLYING_SD_M, TOE_SD_M = 0.001, 0.015, 0.003
-TOE_TIP_X_M, MEDIAL_TOE_Z_M = 0.05, 0.022
-SWAY_M = 0.028
-SMOOTHING_S, HIP_SMOOTHING_S = 0.025, 0.11
+HIPS_AHEAD_M = 0.14
+"""Of the pelvis origin before the middle between the heels, about; what the centre of mass needs decides."""
+SMOOTHING_S, HIP_SMOOTHING_S, MISSED_SMOOTHING_S = 0.025, 0.11, 0.03
 LOWER_M = 0.005
-HIP_SD_M = (0.004, 0.004, 0.03)
-"""Leeway of the hips along, across and up: a body's mass moves evenly, its height follows the legs."""
-ITERATIONS = 8
-KNEE_LEAST_RAD, KNEE_LEAST_SD_RAD = np.radians(1.0), np.radians(0.5)
+BALANCE_PASSES = 3
+HIP_SD_M = (0.05, 0.05, 0.03)
+"""Leeway of the hips along, across and up: their place follows the centre of mass, their height the legs."""
 
 
 @dataclass(frozen=True)
@@ -78,17 +91,24 @@ def generate_walk(body: Body, plan: WalkPlan | None = None) -> Walk:
         for side in (RIGHT, LEFT)
     )
     reference, leeway = _reference(body, plan, falls, when, t)
-    solver = _PoseSolver(body)
+    solver, dt_s = PoseSolver(body), 1.0 / plan.rate_hz
+    scales_of_feet = tuple(segment_scale(scales, f"calcn_{tag}") for tag in "rl")
+    soles_m = tuple(sole_depth(body, f"calcn_{tag}") for tag in "rl")
+    support = planned_support(falls, feet, when, t, scales_of_feet, soles_m)
+    height_m = float(centre_of_mass(body, reference[:1])[0, 2])
     # first where the hips must be for these legs on these feet, then the legs under hips that move as a body does
-    free = solver.solve_all(reference, leeway, feet, when)
-    reference[:, 2] = gaussian_filter1d(free[:, 2], HIP_SMOOTHING_S * plan.rate_hz, mode="nearest") - LOWER_M
-    reference[:, 3:7] = _normalised(gaussian_filter1d(free[:, 3:7], HIP_SMOOTHING_S * plan.rate_hz, axis=0))
+    planned = support
+    q = solver.solve_all(reference, leeway, feet, when, pendulum_path(planned, height_m, dt_s))
+    reference[:, 2] = gaussian_filter1d(q[:, 2], HIP_SMOOTHING_S * plan.rate_hz, mode="nearest") - LOWER_M
+    reference[:, 3:7] = _normalised(gaussian_filter1d(q[:, 3:7], HIP_SMOOTHING_S * plan.rate_hz, axis=0))
     right_up = np.arcsin(np.stack([matrix_from_quaternion(o)[2, 2] for o in reference[:, 3:7]]))
     reference[:, 7 + JOINT_COORDINATES.index("lumbar_bending")] = 0.8 * right_up  # the trunk stays upright
-    leeway[:, :3], leeway[:, 3:6] = 0.002, np.radians(0.5)
-    q = solver.solve_all(reference, leeway, feet, when)
-    q = gaussian_filter1d(q, SMOOTHING_S * plan.rate_hz, axis=0, mode="nearest")
-    q[:, 3:7] = _normalised(q[:, 3:7])
+    leeway[:, 2], leeway[:, 3:6] = 0.002, np.radians(0.5)
+    for _ in range(BALANCE_PASSES):
+        q = solver.solve_all(reference, leeway, feet, when, pendulum_path(planned, height_m, dt_s))
+        q = gaussian_filter1d(q, SMOOTHING_S * plan.rate_hz, axis=0, mode="nearest")
+        q[:, 3:7] = _normalised(q[:, 3:7])
+        planned = planned + support - zero_moment_point(body, q, dt_s, MISSED_SMOOTHING_S)
     return Walk(t, q, falls, (feet[RIGHT], feet[LEFT]))
 
 
@@ -102,7 +122,8 @@ def _effort(falls: tuple[Footfall, ...], when: Phases, side: int) -> Float64[np.
     following = np.append(lengths[1:], 0.0)
     i = when.fall[side]
     before, after = np.minimum(lengths[i] / FULL_STEP_M, 1.0), np.minimum(following[i] / FULL_STEP_M, 1.0)
-    return before + (after - before) * np.where(when.swinging[side], 1.0, when.stance[side])
+    stance = np.where(i == len(falls) - 1, when.stance[side] / STAND_STANCE, when.stance[side])
+    return before + (after - before) * np.where(when.swinging[side], 1.0, stance)
 
 
 def _reference(
@@ -118,7 +139,7 @@ def _reference(
     leeway = {name: np.full(n, 1.0) for name in JOINT_COORDINATES}
     swing = [when.swinging[s] * np.sin(np.pi * when.swing[s]) for s in (RIGHT, LEFT)]
     efforts = [_effort(falls[s], when, s) for s in (RIGHT, LEFT)]
-    obliquity, rotation, sway, lift = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    obliquity, rotation, lift = np.zeros(n), np.zeros(n), np.zeros(n)
     for side in (RIGHT, LEFT):
         leg, e, tag = plan.legs[side], efforts[side], "rl"[side]
         cycle = np.where(
@@ -146,7 +167,6 @@ def _reference(
         sign = 1.0 if side == RIGHT else -1.0
         obliquity -= sign * leg.hike_deg * swing[side] * np.sqrt(np.clip(e, 0, 1))
         rotation += sign * 4.0 * e * np.cos(2 * np.pi * cycle)
-        sway += sign * SWAY_M * swing[1 - side]
         lift += 0.012 * swing[side] * e
         # arms swing against the leg of their side, less on the stiff side
         arm = (14.0 if leg.step_time_s > 0.6 else 22.0) * e
@@ -165,12 +185,10 @@ def _reference(
     arc = body_arc(falls, t)
     place, heading = plan.path.at(arc)
     heading = gaussian_filter1d(heading, 3 * smooth, mode="nearest")
-    across = np.stack([-np.sin(heading), np.cos(heading)], -1)
-    sway = gaussian_filter1d(sway, 1.5 * smooth, mode="nearest")
     hip_height = _standing_hip_height(body)
     stepping = np.clip(2 * gaussian_filter1d(np.maximum(*efforts), 2 * smooth), 0, 1)
     q = np.zeros((n, 41))
-    q[:, :2] = place - sway[:, None] * across - 0.02 * np.stack([np.cos(heading), np.sin(heading)], -1)
+    q[:, :2] = place + HIPS_AHEAD_M * np.stack([np.cos(heading), np.sin(heading)], -1)
     q[:, 2] = hip_height - 0.006 - stepping * 0.032 + gaussian_filter1d(lift, smooth, mode="nearest") * 1.5
     tilt = np.full(n, np.radians(-8.0))
     q[:, 3:7] = _pelvis_orientation(heading + rotation, obliquity, tilt)
@@ -196,18 +214,6 @@ def _standing_hip_height(body: Body) -> float:
     return float(-(data.body("calcn_r").xpos[2] - sole_depth(body, "calcn_r")))
 
 
-def sole_depth(body: Body, bone: str) -> float:
-    """How far the contact capsules of a foot bone reach below its origin (m), the foot level."""
-    model = body.mj_model
-    bone_id = int(model.body(bone).id)
-    capsules = [
-        g
-        for g in range(model.ngeom)
-        if model.geom_bodyid[g] == bone_id and model.geom_type[g] == mujoco.mjtGeom.mjGEOM_CAPSULE
-    ]
-    return float(max(model.geom_size[g][0] - model.geom_pos[g][1] for g in capsules))
-
-
 def _pelvis_orientation(
     yaw: np.ndarray, obliquity: np.ndarray, tilt: np.ndarray
 ) -> Float64[np.ndarray, "t 4"]:
@@ -225,93 +231,3 @@ def _pelvis_orientation(
     lean = matrix([ct, -st, zero], [st, ct, zero], [zero, zero, one])
     to_world = np.array(OPENSIM_FROM_WORLD).T
     return np.stack([quaternion_from_matrix(to_world @ m) for m in turn @ bend @ lean])
-
-
-class _PoseSolver:
-    """Gauss-Newton for one pose; points of heel bone and toes against their planned places."""
-
-    def __init__(self, body: Body) -> None:
-        self._body, self._model = body, body.mj_model
-        self._data = mujoco.MjData(self._model)
-        self._knees = [JOINT_COORDINATES.index(f"knee_angle_{tag}") for tag in "rl"]
-        self._points: list[tuple[int, int, Float64[np.ndarray, "3"]]] = []
-        self._tips: list[tuple[int, Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]]] = []
-        for side, tag in ((RIGHT, "r"), (LEFT, "l")):
-            bone, s = f"calcn_{tag}", segment_scale(body.parameters.scales, f"calcn_{tag}")
-            for x, z in ((0.0, 0.0), (0.17, 0.04), (0.17, -0.04)):
-                local = np.array([s * x, -sole_depth(body, bone), s * z])
-                self._points.append((side, int(self._model.body(bone).id), local))
-            toes = int(self._model.body(f"toes_{tag}").id)
-            ball = np.array([s * BALL_X_M, -sole_depth(body, bone), 0.0])
-            medial = -1.0 if side == RIGHT else 1.0
-            # the toe joint is oblique: bent, the medial toes lie lowest
-            tip = s * np.array([TOE_TIP_X_M, 0.0, medial * MEDIAL_TOE_Z_M])
-            tip[1] = -sole_depth(body, f"toes_{tag}")
-            self._tips.append((toes, ball, tip))
-
-    def solve_all(
-        self,
-        reference: Float64[np.ndarray, "t 41"],
-        leeway: Float64[np.ndarray, "t 40"],
-        feet: tuple[FootMotion, ...],
-        when: Phases,
-    ) -> Float64[np.ndarray, "t 41"]:
-        """Every instant from the solution before it: neighbours then choose the same way out."""
-        q = np.empty_like(reference)
-        pose = reference[0]
-        for k in range(len(q)):
-            q[k] = pose = self.solve(pose, reference[k], leeway[k], feet, when, k)
-        return q
-
-    def solve(
-        self,
-        start: Float64[np.ndarray, "41"],
-        reference: Float64[np.ndarray, "41"],
-        leeway: Float64[np.ndarray, "40"],
-        feet: tuple[FootMotion, ...],
-        when: Phases,
-        k: int,
-    ) -> Float64[np.ndarray, "41"]:
-        q = start.copy()
-        for _ in range(ITERATIONS):
-            weight = 1.0 / leeway**2
-            gap = difference(q, reference)
-            for knee in self._knees:  # a knee does not bend backwards
-                if q[7 + knee] < KNEE_LEAST_RAD:
-                    gap[6 + knee] = KNEE_LEAST_RAD - q[7 + knee]
-                    weight[6 + knee] = 1.0 / KNEE_LEAST_SD_RAD**2
-            normal = np.diag(weight)
-            gradient = weight * gap
-            self._data.qpos[:] = self._body.full_qpos(q)
-            mujoco.mj_kinematics(self._model, self._data)
-            mujoco.mj_comPos(self._model, self._data)
-            to_full = self._body.coupling.velocity_map(q)
-            for bone, target, local, sd in self._targets(feet, when, k):
-                rotation = self._data.xmat[bone].reshape(3, 3)
-                at = self._data.xpos[bone] + rotation @ local
-                jacobian = np.zeros((3, self._model.nv))
-                mujoco.mj_jac(self._model, self._data, jacobian, None, at, bone)
-                j = jacobian @ to_full
-                normal += j.T @ j / sd**2
-                gradient += j.T @ (target - at) / sd**2
-            step = np.linalg.solve(normal, gradient)
-            q = np.asarray(integrate(q, step))
-            if np.abs(step).max() < 1e-6:
-                break
-        return q
-
-    def _targets(
-        self, feet: tuple[FootMotion, ...], when: Phases, k: int
-    ) -> Iterator[tuple[int, Float64[np.ndarray, "3"], Float64[np.ndarray, "3"], float]]:
-        """Body, wanted place in the world, point in the body's axes, standard deviation."""
-        for side, bone, local in self._points:
-            foot = feet[side]
-            w = when.swing[side, k] if when.swinging[side, k] else 0.0
-            sd = PLANTED_SD_M + FLYING_SD_M * np.sin(np.pi * w) ** 2
-            yield bone, foot.origin[k] + foot.axes[k] @ local, local, sd
-        for side, (bone, ball_local, tip) in enumerate(self._tips):
-            foot = feet[side]
-            ball = foot.origin[k] + foot.axes[k] @ ball_local
-            angle = foot.toe_extension[k]
-            forward = np.cos(angle) * foot.axes[k][:, 0] + np.sin(angle) * foot.axes[k][:, 1]
-            yield bone, ball + tip[0] * forward + tip[2] * foot.axes[k][:, 2], tip, TOE_SD_M

@@ -33,7 +33,7 @@ class DemoConfig:
     keypoint_set: str = KEYPOINT_SET
     cameras: int = 4
     synchronous: bool = False
-    frame_rate_hz: float = 30.0
+    frame_rate_hz: float = 60.0
     jitter_s: float = 0.002
     delay_s: float = 0.030
     delay_jitter_s: float = 0.006

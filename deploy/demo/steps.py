@@ -15,6 +15,8 @@ RIGHT, LEFT = 0, 1
 FIRST_STEP, TURNING_STEP = 0.6, 0.6
 """Shares of a full step."""
 PACE_SMOOTHING_S = 0.2
+READY_S, STANCE_S, STAND_STANCE = 0.6, 0.8, 0.4
+"""How long before it leaves a standing foot gets ready; time and share of stance in which the last step comes to rest."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,12 @@ def phases(falls: tuple[tuple[Footfall, ...], tuple[Footfall, ...]], t: Float64[
         offs = np.array([f.off_s for f in falls[side]])
         i = np.clip(np.searchsorted(strikes, t, side="right") - 1, 0, len(strikes) - 1)
         fall[side] = i
-        begin = np.maximum(
-            strikes[i], offs[i] - 0.8
-        )  # a long stand is over before the foot gets ready to leave
+        # after a long stand the foot gets ready only shortly before it leaves
+        begin = np.where((i == 0) & (offs[i] - strikes[i] > READY_S), offs[i] - READY_S, strikes[i])
         stance[side] = np.clip((t - begin) / np.maximum(offs[i] - begin, 1e-3), 0, 1)
+        # the last footfall comes to a flat stand and stays there
+        arrived = np.clip((t - strikes[i]) / STANCE_S, 0, STAND_STANCE)
+        stance[side] = np.where(i == len(strikes) - 1, arrived, stance[side])
         following = np.minimum(i + 1, len(strikes) - 1)
         swing[side] = np.clip((t - offs[i]) / np.maximum(strikes[following] - offs[i], 1e-3), 0, 1)
     return Phases(fall, stance, swing, swing > 0)
