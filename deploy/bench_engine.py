@@ -14,13 +14,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from kincast.deploy.environment import prepare_process
+from kincast.deploy.environment import keep_to_one_core, prepare_process
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGINT."""
     began_s = time.monotonic()
     prepare_process()
+    keep_to_one_core()
     from kincast.models.body import BodyParameters
     from kincast.streaming.engine import EngineConfig
     from kincast.streaming.live import Addresses, LiveSession, LiveSettings

@@ -12,12 +12,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kincast.deploy.environment import prepare_process
+from kincast.deploy.environment import prepare_process, use_all_cores
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until stopped; 2 where it must not or cannot listen."""
     prepare_process()
+    use_all_cores()
     from kincast.deploy.keys import DISPLAY, client_keys
     from kincast.models.body import BodyParameters
     from kincast.models.errors import UserMistakeError

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import zmq
 
-from kincast.deploy.environment import prepare_process
+from kincast.deploy.environment import prepare_process, use_all_cores
 from kincast.models.errors import UserMistakeError
 from kincast.streaming import wire
 from kincast.streaming.messages import KeypointFrame, MarkerFrame
@@ -73,6 +73,7 @@ def play(path: Path, socket: zmq.Socket, repeats: int | None) -> tuple[int, dict
 def main(argv: Sequence[str] | None = None) -> int:
     """Play; 0 at the end or when interrupted, 2 where the recording cannot be read."""
     prepare_process()
+    use_all_cores()
     parser = argparse.ArgumentParser(prog="python -m kincast.deploy.player", description=__doc__)
     parser.add_argument("recording", type=Path)
     parser.add_argument("ingest", help="address of the engine, tcp://host:port")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -46,6 +47,9 @@ class BodyWorker:
 
 def _prepare() -> None:
     os.nice(10)
+    if hasattr(os, "sched_setaffinity"):  # the engine may keep to one core, which it needs for itself
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, range(os.cpu_count() or 1))
     import kincast.models.body_fit  # noqa: F401  the import takes seconds
 
 

@@ -27,6 +27,9 @@ class Demo:
     """Keep a recording of the live run here (.mcap)."""
 
     def run(self) -> int:
+        from kincast.deploy.environment import keep_to_one_core
+
+        keep_to_one_core()
         from rich.console import Console
 
         from kincast.deploy.cli.replay import read_body

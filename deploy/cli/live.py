@@ -33,6 +33,9 @@ class Live:
     """Do not record."""
 
     def run(self) -> int:
+        from kincast.deploy.environment import keep_to_one_core
+
+        keep_to_one_core()
         from rich.console import Console
 
         from kincast.deploy.live_run import DisplayPlace, run_live
