@@ -29,7 +29,7 @@ from kincast.models.body_prior import (
 from kincast.models.body_problem import BodyProblem, Shared, solve
 from kincast.models.errors import UserMistakeError
 from kincast.models.foot_flat import flat_feet, with_foot_axes
-from kincast.models.observations import Observations
+from kincast.models.observations import Observations, without_soft_sites
 from kincast.models.pose_fit import BatchKinematics
 from kincast.models.rough_start import GENERIC_HEIGHT_M, explained_instants, rough_poses, rough_size
 from kincast.models.seen_points import SeenPoints, seen_points
@@ -243,6 +243,7 @@ def _chosen_rows(
 
     With them, whether each foot stands flat, which takes the neighbouring pictures; the rest is not looked at.
     """
+    recording = without_soft_sites(recording)
     if recording.markers is not None:
         visible = (recording.markers[..., 3] > 0).sum(axis=1)
     else:

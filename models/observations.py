@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int64
 
+from kincast.models.body.sites import SOFT_SITES, sites_of
 from kincast.models.camera import Camera
 
 MAX_GAP_NS = 60_000_000
@@ -50,6 +51,15 @@ class Observations:
             None if self.markers is None else self.markers[index],
             None if self.marker_t_ns is None else self.marker_t_ns[index],
         )
+
+
+def without_soft_sites(observations: Observations) -> Observations:
+    """Keypoints that move against their segment (lips, fingers of COCO_133) count as absent."""
+    soft = np.array([name in SOFT_SITES for name in sites_of(observations.keypoint_set)])
+    if not soft.any() or observations.keypoints.size == 0:
+        return observations
+    keypoints = np.where(soft[:, None], 0.0, observations.keypoints).astype(observations.keypoints.dtype)
+    return replace(observations, keypoints=keypoints)
 
 
 def synchronised_keypoints(observations: Observations) -> Float[np.ndarray, "time camera keypoint 3"]:

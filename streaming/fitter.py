@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kincast.models.association import associate
-from kincast.models.body import Body
+from kincast.models.body import SOFT_SITES, Body
 from kincast.models.body_prior import joint_limits_deg
 from kincast.models.camera import Camera, camera_arrays
 from kincast.models.coordinates import POSE_SIZE, VELOCITY_SIZE
@@ -117,6 +117,7 @@ class WindowFitter:
         self._model = WindowModel(body.skeleton, limits, leg_pairs(keypoint_set), config.solver)
         self._rig = jax.tree.map(jnp.asarray, camera_arrays(self._cameras, np.float32)) if cameras else None
         self._size_px = np.array([c.size_px for c in self._cameras], float).reshape(-1, 2)
+        self._soft = np.array([name in SOFT_SITES for name in body.sites])
         self._tuning = jax.tree.map(jnp.float32, config.tuning)
         self._window = config.solver.window
         self._set_body(body)
@@ -333,6 +334,7 @@ class WindowFitter:
         inside = (x > -margin) & (x < width + margin) & (y > -margin) & (y < height + margin)
         good = np.isfinite(people).all(axis=-1) & inside
         people[~good] = 0.0
+        people[:, self._soft] = 0.0  # the lips and fingers move, our head and hands do not
         people[..., 2] = np.clip(people[..., 2], 0.0, 1.0)
         return people
 

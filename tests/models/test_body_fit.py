@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from kincast.models.body import MARKER_SETS, SCALES, BodyParameters, build_body
+from kincast.models.body import KEYPOINT_SETS, MARKER_SETS, SCALES, SOFT_SITES, BodyParameters, build_body
 from kincast.models.body.skeleton import skeleton_of
 from kincast.models.body_fit import (
     BodyFitConfig,
@@ -24,7 +24,7 @@ from kincast.models.body_problem import BodyProblem, Shared, arrow_system, evalu
 from kincast.models.camera import Camera
 from kincast.models.coordinates import JOINT_COORDINATES
 from kincast.models.foot_flat import flat_feet, with_foot_axes
-from kincast.models.observations import Observations
+from kincast.models.observations import Observations, without_soft_sites
 from kincast.models.pose_fit import BatchKinematics, integrated, posture
 from kincast.models.seen_points import SeenPoints, seen_points
 
@@ -358,3 +358,13 @@ def test_guessed_mass_is_wide():
         mass, sd = guessed_mass(scale)
         assert low < mass < high
         assert sd > 0.1 * mass
+
+
+def test_soft_sites_count_as_absent() -> None:
+    names = KEYPOINT_SETS["COCO_133"]
+    keypoints = np.ones((2, 1, len(names), 3), np.float32)
+    camera = Camera("a", (640, 480), np.eye(3), np.zeros(8), np.zeros(3), np.zeros(3))
+    seen = Observations("COCO_133", (camera,), np.zeros((2, 1), np.int64), keypoints)
+    kept = without_soft_sites(seen).keypoints[0, 0, :, 2]
+    assert {name for name, c in zip(names, kept, strict=True) if c == 0} == SOFT_SITES
+    assert keypoints.all()
