@@ -163,7 +163,7 @@ def _reference(
             leeway[f"{name}_{tag}"] = np.radians(np.full(n, free.get(name, 4.0)))
         leeway[f"mtp_angle_{tag}"][:] = np.radians(30)
         if leg.step_time_s > 0.6:  # the stiff knee gives way least of all joints
-            leeway[f"knee_angle_{tag}"] = np.radians(2.5 - 1.0 * swing[side])
+            leeway[f"knee_angle_{tag}"] = np.radians(1.8 - 0.8 * swing[side])
         sign = 1.0 if side == RIGHT else -1.0
         obliquity -= sign * leg.hike_deg * swing[side] * np.sqrt(np.clip(e, 0, 1))
         rotation += sign * 4.0 * e * np.cos(2 * np.pi * cycle)

@@ -8,10 +8,15 @@ import mujoco
 import numpy as np
 import pytest
 
+from kincast.deploy.demo.balance import GRAVITY, centre_of_mass, pendulum_path, zero_moment_point
 from kincast.deploy.demo.curves import HIP_FLEXION, KNEE, STIFF_KNEE
 from kincast.deploy.demo.motion import Walk, WalkPlan
 from kincast.deploy.demo.session import RECORDING, DemoConfig, DemoSession, generate_session, write_session
+from kincast.models.contact_forces import ContactConfig, ContactSolver, contact_gate
 from kincast.models.coordinates import JOINT_COORDINATES
+from kincast.models.differentiation import MotionState
+from kincast.models.inverse_dynamics import InverseDynamics
+from kincast.models.kinematics import difference
 from kincast.streaming.messages import EndOfStream, KeypointFrame
 from kincast.streaming.recording import read_recording
 
@@ -46,11 +51,17 @@ def test_the_bundled_recording():
     assert isinstance(last.message(), EndOfStream)
 
 
-def test_same_seed_same_bytes(session, tmp_path):
-    again = generate_session(DemoConfig(plan=replace(DemoConfig().plan, duration_s=8.0, rate_hz=50.0)))
-    for name, made in (("a", session), ("b", again)):
-        write_session(made, tmp_path / name)
+def test_same_seed_same_bytes(tmp_path):
+    config = DemoConfig(plan=replace(DemoConfig().plan, duration_s=2.5, rate_hz=50.0))
+    for name in "ab":
+        write_session(generate_session(config), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.slow
+def test_the_bundled_recording_comes_out_of_its_generator(tmp_path):
+    write_session(generate_session(), tmp_path / "again.mcap")
+    assert (tmp_path / "again.mcap").read_bytes() == RECORDING.read_bytes()
 
 
 def test_one_knee_is_stiff(session):
@@ -85,6 +96,45 @@ def test_planted_feet_neither_slide_nor_sink(session):
             flat = (walk.t_s > begin) & (walk.t_s < min(begin + 0.15, walk.t_s[-1]))
             if flat.sum() > 3:
                 assert np.ptp(heels[flat, side], axis=0).max() < 0.004
+
+
+def test_pendulum_path_is_the_solution_of_its_equation():
+    """Against the known answer for a sinusoidal zero-moment point: the same sine, smaller by 1 + (z / g) w^2."""
+    dt_s, height_m, rate = 0.005, 0.9, 2 * np.pi * 0.8
+    t = np.arange(0.0, 20.0, dt_s)
+    support = np.stack([np.sin(rate * t), 0.1 * t], -1)
+    path = pendulum_path(support, height_m, dt_s)
+    inside = (t > 3) & (t < 17)
+    expected = np.sin(rate * t) / (1 + height_m / GRAVITY * rate**2)
+    np.testing.assert_allclose(path[inside, 0], expected[inside], atol=2e-4)
+    np.testing.assert_allclose(path[inside, 1], 0.1 * t[inside], atol=2e-5)
+
+
+def test_zero_moment_point_of_one_who_stands_is_under_the_centre_of_mass(session):
+    standing = np.repeat(session.walk.q[:1], 9, axis=0)
+    point = zero_moment_point(session.body, standing, 0.01, 0.03)
+    expected = centre_of_mass(session.body, standing)[:, :2]
+    np.testing.assert_allclose(point, expected, atol=1e-9)
+
+
+def test_the_feet_can_carry_the_walk(session):
+    """Whole-body wrench by recursive Newton-Euler against what two soles can exert, at every planned instant."""
+    walk, dynamics = session.walk, InverseDynamics(session.body)
+    dt_s, mass_kg = walk.t_s[1] - walk.t_s[0], session.body.parameters.mass_kg
+    solver, config = ContactSolver(dynamics.sole.local.shape[1], mass_kg), ContactConfig()
+    v = np.stack([difference(a, b) for a, b in zip(walk.q[:-2], walk.q[2:], strict=True)]) / (2 * dt_s)
+    a = np.gradient(v, dt_s, axis=0)
+    missing = []
+    for k in range(1, len(v) - 1):
+        state = MotionState(0, walk.q[k + 1], v[k], a[k], *np.zeros((3, 40)))
+        wrench = dynamics.demanded_wrench(dynamics.set_motion(state))
+        sole = dynamics.sole_state()
+        points = sole.position * (1.0, 1.0, 0.0)
+        gate = contact_gate(sole.position[..., 2], np.linalg.norm(sole.velocity, axis=2), config)
+        found = solver.solve(wrench, dynamics.pelvis, points, gate)
+        missing.append(np.linalg.norm(found.residual[:3]) / (mass_kg * GRAVITY))
+    assert np.median(missing) < 0.06
+    assert np.percentile(missing, 95) < 0.15
 
 
 def test_person_is_not_the_default_body(session):
