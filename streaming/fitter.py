@@ -40,6 +40,7 @@ from kincast.models.window_solver import (
     weakened,
 )
 from kincast.streaming.camera_trust import CameraTrust, CameraTrustConfig
+from kincast.streaming.limb_watch import LimbWatch, LimbWatchConfig
 from kincast.streaming.snapshot import LateView, Snapshot
 
 
@@ -63,6 +64,7 @@ class FitterConfig:
     tuning: SolverTuning = field(default_factory=SolverTuning)
     noise: DetectorNoiseConfig = field(default_factory=DetectorNoiseConfig)
     trust: CameraTrustConfig = field(default_factory=CameraTrustConfig)
+    limbs: LimbWatchConfig = field(default_factory=LimbWatchConfig)
     settle_lag_s: float = 0.0505
     iterations: int = 1
     initial_iterations: int = 25
@@ -123,6 +125,7 @@ class WindowFitter:
         self._set_body(body)
         self._trust = CameraTrust(len(self._cameras), config.trust)
         self._noise = DetectorNoise(self._sites, config.noise)
+        self._limbs = LimbWatch(self._sites, config.limbs)
         self._tracking = False
         self._instants: list[_Instant] = []
         self._estimate = initial_estimate(start_postures()[0], self._window)
@@ -281,6 +284,10 @@ class WindowFitter:
         if max(self._unseen_s, self._bad_s) > self._config.lost_after_s:
             self._tracking = False
             return FitCode.LOST
+        if self._cameras and self._limbs.caught(
+            np.asarray(report.error_px, np.float64), self._used(instant), self._size_of(instant), interval_s
+        ):
+            self._tracking = False  # the next snapshot starts anew
         return FitCode.OK if seen else FitCode.NOT_ENOUGH_VIEWS
 
     def _observed(self, snapshot: Snapshot, interval_s: float) -> tuple[_Instant, np.ndarray]:
@@ -435,19 +442,28 @@ class WindowFitter:
             np.isfinite(solution.q).all() and np.isfinite(solution.v).all() and np.isfinite(solution.loss)
         )
 
+    def _used(self, instant: _Instant) -> np.ndarray:
+        """Detections that count where the pose is judged."""
+        return instant.confidence >= max(self._config.noise.min_confidence, 0.3)
+
+    def _size_of(self, instant: _Instant) -> np.ndarray:
+        """The person's apparent size in each camera, px."""
+        used = self._used(instant)
+        return np.array(
+            [
+                max(float(np.linalg.norm(np.ptp(p[u], axis=0))), 1.0) if u.any() else 1.0
+                for p, u in zip(instant.pixels, used, strict=True)
+            ]
+        )
+
     def _explained_share(self) -> float:
         """Share of the newest detections that lie within ``explained`` of the person's apparent size."""
         instant, solution = self._instants[-1], self._solution
         assert solution is not None
-        used = instant.confidence >= max(self._config.noise.min_confidence, 0.3)
+        used = self._used(instant)
         if not used.any():
             return 1.0
-        size_px = np.array(
-            [
-                np.linalg.norm(np.ptp(p[u], axis=0)) if u.any() else 1.0
-                for p, u in zip(instant.pixels, used, strict=True)
-            ]
-        )
+        size_px = self._size_of(instant)
         near = (
             np.asarray(solution.report.error_px)
             < self._config.explained * np.maximum(size_px, 100.0)[:, None]

@@ -28,6 +28,8 @@ _HIGH = re.compile(
 MIN_SHARED = 4
 """Fewer known names than this are a coincidence."""
 PERSON_M = (0.15, 4.0)
+FARTHEST_M = 1e6
+"""Beyond, a number is damage, not a place (and overflows in single precision)."""
 """A person's markers span this much in a frame, be it a lower leg or a giant with an arm raised."""
 
 
@@ -57,7 +59,7 @@ def import_markers(
     near = without_far(t_ns.tolist())
     losses.frame("markers", "times far from all others", len(t_ns) - len(t_ns[near]))
     t_ns, points_m = t_ns[near], points_m[near]
-    seen = np.asarray(np.isfinite(points_m).all(axis=2))
+    seen = np.asarray((np.abs(points_m) < FARTHEST_M).all(axis=2))  # also false where it is NaN
     if not seen.any():
         raise NothingReadableError(f"{name}: no frame shows any marker")
     losses.frame("markers", "marker frames without any marker", int((~np.any(seen, axis=1)).sum()))
@@ -150,7 +152,7 @@ def measured_up(markers: Sequence[str], points_m: np.ndarray) -> tuple[Up, int] 
     high = [i for i, m in enumerate(markers) if _HIGH.search(m) and i not in low]
     if not low or not high:
         return None
-    seen = np.asarray(np.isfinite(points_m).all(axis=2))
+    seen = np.asarray((np.abs(points_m) < FARTHEST_M).all(axis=2))  # also false where it is NaN
     rows = np.any(seen[:, low], axis=1) & np.any(seen[:, high], axis=1)
     if not rows.any():
         return None
