@@ -28,9 +28,9 @@ _HIGH = re.compile(
 MIN_SHARED = 4
 """Fewer known names than this are a coincidence."""
 PERSON_M = (0.15, 4.0)
+"""A person's markers span this much in a frame, be it a lower leg or a giant with an arm raised."""
 FARTHEST_M = 1e6
 """Beyond, a number is damage, not a place (and overflows in single precision)."""
-"""A person's markers span this much in a frame, be it a lower leg or a giant with an arm raised."""
 
 
 def import_markers(
