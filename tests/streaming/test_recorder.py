@@ -146,8 +146,9 @@ except RecordingFailedError as error:
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    # -B: a process whose files may not grow would leave a torn .pyc behind for all that come after
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-B", "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
 
 
@@ -181,7 +182,7 @@ while True:
 def test_kill_9_costs_at_most_the_last_second(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "s.mcap"
     code = WRITE_UNTIL_KILLED.format(tests=str(Path(__file__).parent), path=str(path))
-    writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    writer = subprocess.Popen([sys.executable, "-B", "-c", code], stdout=subprocess.PIPE)
     assert writer.stdout is not None
     writer.stdout.readline()
     time.sleep(random.Random(seed).uniform(0.05, 1.5))
