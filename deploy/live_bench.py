@@ -18,10 +18,9 @@ import numpy as np
 from kincast.deploy.bench_load import Load, make_load
 from kincast.models.coordinates import COORDINATES, coordinates_from_pose
 from kincast.models.errors import UserMistakeError
+from kincast.offline.angle_errors import MAIN
 from kincast.streaming import wire
 from kincast.streaming.messages import EngineHealth, LiveFrame
-
-MAIN = tuple(f"{j}_{s}" for j in ("hip_flexion", "hip_adduction", "knee_angle", "ankle_angle") for s in "rl")
 
 
 class BenchFailedError(UserMistakeError):

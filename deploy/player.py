@@ -29,15 +29,9 @@ SETTLE_S = 0.5
 
 def pictures(path: Path) -> Iterator[tuple[KeypointFrame | MarkerFrame, int]]:
     """What came from cameras or markers, with receive stamps, in order."""
-    for recorded in read_recording(path).frames():
-        if not recorded.is_input:
-            continue
-        try:
-            message = recorded.message()
-        except wire.WireError:
-            continue
+    for message, receive_ns in read_recording(path).inputs():
         if isinstance(message, KeypointFrame | MarkerFrame):
-            yield message, recorded.receive_ns
+            yield message, receive_ns
 
 
 def play(path: Path, socket: zmq.Socket, repeats: int | None) -> tuple[int, dict[int, int]]:

@@ -12,7 +12,6 @@ from kincast.models.body.sites import sites_of
 from kincast.models.camera import Camera
 from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
-from kincast.streaming import wire
 from kincast.streaming.admission import Admission, Refusal
 from kincast.streaming.align import Aligner
 from kincast.streaming.messages import KeypointFrame, MarkerFrame, SessionHeader
@@ -67,21 +66,15 @@ def _snapshots(recording: Recording) -> Iterator[Snapshot]:
     sites = len(sites_of(header.keypoint_set))
     admission = Admission(header, sites, len(header.marker_names))
     aligner = Aligner(len(header.cameras), sites)
-    for recorded in recording.frames():
-        if not recorded.is_input:
-            continue
-        try:
-            message = recorded.message()
-        except wire.WireError:
-            continue
+    for message, receive_ns in recording.inputs():
         if isinstance(message, KeypointFrame):
-            closed = aligner.advance(recorded.receive_ns)
+            closed = aligner.advance(receive_ns)
             if closed is not None:
                 yield closed
-            admitted = admission.picture(message, recorded.receive_ns)
+            admitted = admission.picture(message, receive_ns)
             if not isinstance(admitted, Refusal):
                 camera, people = admitted
-                yield from aligner.picture(camera, message.t_ns, people, recorded.receive_ns)
+                yield from aligner.picture(camera, message.t_ns, people, receive_ns)
         elif isinstance(message, MarkerFrame):
             markers = admission.markers(message)
             if not isinstance(markers, Refusal):

@@ -83,6 +83,16 @@ class Recording:
         self.lost.notes.clear()
         return _frames(self.path, self.header_frame, self.lost)
 
+    def inputs(self) -> Iterator[tuple[Message, int]]:
+        """All input messages that can be decoded, with their receive stamps; others are left out."""
+        for recorded in self.frames():
+            if recorded.is_input:
+                try:
+                    message = recorded.message()
+                except wire.WireError:
+                    continue
+                yield message, recorded.receive_ns
+
 
 def starts_session(message: Message, header: SessionHeader) -> TypeGuard[KeypointFrame | MarkerFrame]:
     """Whether ``message`` is a picture or markers of this session: the first such marks time 0 of a live session."""

@@ -38,15 +38,9 @@ def read_body(path: Path | None) -> BodyParameters | None:
 
 def recorded_inputs(path: Path) -> Iterator[Message]:
     """What the engine heard, as recorded."""
-    from kincast.streaming import wire
     from kincast.streaming.recording import read_recording
 
-    for recorded in read_recording(path).frames():
-        if recorded.is_input:
-            try:
-                yield recorded.message()
-            except wire.WireError:
-                continue
+    return (message for message, _ in read_recording(path).inputs())
 
 
 @dataclass(frozen=True)
