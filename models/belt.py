@@ -51,6 +51,10 @@ class BeltEstimator:
     def velocity(self) -> Float64[np.ndarray, "2"]:
         return self._velocity.copy()
 
+    def rewind(self) -> None:
+        """What comes next is earlier in time; the velocity found so far is where it starts."""
+        self._samples.clear()
+
     def update(
         self,
         t_ns: int,

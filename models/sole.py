@@ -48,6 +48,10 @@ class SoleFloor:
         """The floor's height without regard to the single point."""
         return self._common
 
+    def rewind(self) -> None:
+        """What comes next is earlier in time; the heights seen so far are kept."""
+        self._last_ns = None
+
     def update(
         self, t_ns: int, heights: Float64[np.ndarray, "2 point"], with_floor: Bool[np.ndarray, "2 point"]
     ) -> Float64[np.ndarray, "2 point"]:

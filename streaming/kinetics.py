@@ -128,6 +128,18 @@ class KineticsStream:
         self._waiting.clear()
         return rows
 
+    def row(self, motion: MotionState) -> Kinetics:
+        """The row of a motion whose derivatives are known by other means (offline); rows in order of time."""
+        return self._solve(motion)
+
+    def rewind(self) -> None:
+        """Begin at the start of the same session again, knowing already how floor and belt lie."""
+        self._belt.rewind()
+        self._floor.rewind()
+        self._recent.clear()
+        self._loads = None
+        self._cop = np.zeros((2, 3))
+
     def _restart_history(self, fit: FitResult) -> None:
         """Begin the history with the window's poses before the first settled one of ``fit``."""
         self._restart = False
