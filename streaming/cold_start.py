@@ -28,10 +28,12 @@ class BodyGatherer:
         self._keypoints = keypoints
         self._stages_ns = [int(s * 1e9) for s in after_s]
         self._first_ns: int | None = None
-        self._times: list[np.ndarray] = []
-        self._views: list[np.ndarray] = []
-        self._markers: list[np.ndarray] = []
-        self._marker_t_ns: list[int] = []
+        cameras = len(header.cameras)
+        # made at once (the system gives the memory as it is touched): nothing is copied when the body is wanted
+        self._count = 0
+        self._t_ns = np.zeros((MAX_SNAPSHOTS, max(cameras, 1)), np.int64)
+        self._views = np.zeros((MAX_SNAPSHOTS, cameras, keypoints, 3), np.float32)
+        self._markers = np.zeros((0 if cameras else MAX_SNAPSHOTS, keypoints, 4), np.float32)
         self._last_ns = 0
         self.ready = False
 
@@ -47,46 +49,52 @@ class BodyGatherer:
 
     def add(self, snapshot: Snapshot, fit: FitResult) -> None:
         """One snapshot and the answer to it."""
-        if snapshot.markers is not None:
-            seen = bool(np.any(snapshot.markers[:, 3] > 0))
-            if seen and len(self._markers) < MAX_SNAPSHOTS:
-                self._markers.append(snapshot.markers)
-                self._marker_t_ns.append(snapshot.t_ns)
-        else:
-            chosen = fit.cameras.person_index
-            seen = int((chosen >= 0).sum()) >= 2
-            if seen and len(self._views) < MAX_SNAPSHOTS:
-                view = np.zeros((len(chosen), self._keypoints, 3), np.float32)
-                for camera, person in enumerate(chosen):
-                    if 0 <= person < len(snapshot.people[camera]):
-                        view[camera] = snapshot.people[camera][person]
-                self._views.append(view)
-                self._times.append(snapshot.camera_t_ns)
+        seen = (
+            self._keep_markers(snapshot) if snapshot.markers is not None else self._keep_views(snapshot, fit)
+        )
         self._last_ns = snapshot.t_ns
         if seen and self._first_ns is None:
             self._first_ns = snapshot.t_ns
-        enough = len(self._views) + len(self._markers) >= MIN_SNAPSHOTS
+        enough = self._count >= MIN_SNAPSHOTS
         if enough and self._stages_ns and snapshot.t_ns - (self._first_ns or 0) >= self._stages_ns[0]:
             del self._stages_ns[0]
             self.ready = True
 
     def observations(self) -> Observations:
-        """What was gathered so far; ``ready`` is false until more has come."""
+        """What was gathered so far; ``ready`` is false until more has come. Later snapshots do not change it."""
         self.ready = False
-        cameras = len(self._header.cameras)
-        if self._markers:
-            count = len(self._markers)
+        count = self._count
+        if not self._header.cameras:
             return Observations(
                 self._header.keypoint_set,
                 (),
                 np.zeros((count, 0), np.int64),
                 np.zeros((count, 0, self._keypoints, 3), np.float32),
-                np.stack(self._markers),
-                np.array(self._marker_t_ns, np.int64),
+                self._markers[:count],
+                self._t_ns[:count, 0],
             )
         return Observations(
-            self._header.keypoint_set,
-            self._header.cameras,
-            np.stack(self._times).reshape(-1, cameras),
-            np.stack(self._views),
+            self._header.keypoint_set, self._header.cameras, self._t_ns[:count], self._views[:count]
         )
+
+    def _keep_markers(self, snapshot: Snapshot) -> bool:
+        assert snapshot.markers is not None
+        seen = bool(np.any(snapshot.markers[:, 3] > 0))
+        if seen and self._count < MAX_SNAPSHOTS:
+            self._markers[self._count] = snapshot.markers
+            self._t_ns[self._count] = snapshot.t_ns
+            self._count += 1
+        return seen
+
+    def _keep_views(self, snapshot: Snapshot, fit: FitResult) -> bool:
+        """The person followed, if two cameras or more see it."""
+        chosen = fit.cameras.person_index
+        seen = int((chosen >= 0).sum()) >= 2
+        if seen and self._count < MAX_SNAPSHOTS:
+            view = self._views[self._count]
+            for camera, person in enumerate(chosen):
+                if 0 <= person < len(snapshot.people[camera]):
+                    view[camera] = snapshot.people[camera][person]
+            self._t_ns[self._count] = snapshot.camera_t_ns
+            self._count += 1
+        return seen

@@ -14,7 +14,7 @@ from time import perf_counter_ns
 
 import numpy as np
 
-from kincast.models.body import Body, BodyParameters, build_body
+from kincast.models.body import Body, BodyParameters
 from kincast.models.body.sites import sites_of
 from kincast.models.errors import UserMistakeError
 from kincast.models.fit_result import FitCode, FitResult
@@ -49,11 +49,11 @@ from kincast.streaming.messages import (
 from kincast.streaming.pose_stream import PoseStream
 from kincast.streaming.recording import starts_session
 from kincast.streaming.rehearsal import rehearsal
+from kincast.streaming.session_body import built_for_session, for_session, generic_body
 from kincast.streaming.snapshot import Snapshot
 from kincast.streaming.streams import Streams
 
 HEALTH_EVERY_NS = 1_000_000_000
-GENERIC_HEIGHT_M = 1.70
 
 STATUS = {
     FitCode.OK: "tracking",
@@ -73,21 +73,6 @@ class EngineConfig:
     body_after_s: tuple[float, ...] = BODY_AFTER_S
     fitter: FitterConfig = field(default_factory=FitterConfig)
     kinetics: KineticsConfig = field(default_factory=KineticsConfig)
-
-
-def generic_body(header: SessionHeader) -> BodyParameters:
-    """The body before anything is known of the person: the generic adult at the stated height and mass."""
-    scale = 1.0 if header.height_m is None else header.height_m / GENERIC_HEIGHT_M
-    return for_session(BodyParameters(scales={"overall": scale}), header)
-
-
-def for_session(parameters: BodyParameters, header: SessionHeader) -> BodyParameters:
-    """The body with what the session states of the person: a measured mass and a declared support win."""
-    if header.mass_kg is not None:
-        parameters = replace(parameters, mass_kg=float(header.mass_kg), mass_sd_kg=0.0)
-    if header.external_support != "none":
-        parameters = replace(parameters, external_support=header.external_support)
-    return parameters
 
 
 class Engine:
@@ -118,7 +103,7 @@ class Engine:
         sites = len(sites_of(header.keypoint_set))
         self._sites = sites
         self._prepared: dict[str, Body] = {}
-        self._body = self._build(self.parameters)
+        self._body = built_for_session(self.parameters, header, self.config.muscles)
         self._sha256 = self.parameters.sha256
         self._admission = Admission(header, sites, len(header.marker_names))
         self._aligner = Aligner(len(header.cameras), sites, self.config.deadline_ns)
@@ -187,14 +172,9 @@ class Engine:
         if self._gatherer is not None and not self.body_known:
             self._gatherer.again()
 
-    def prepare(self, body_json: str) -> None:
-        """Build the body of a coming BodySwap ahead of time (from another thread); changes no result.
-
-        Raises:
-            BodyParametersError: not a body description.
-        """
-        parameters = for_session(BodyParameters.from_json(body_json), self.header)
-        self._prepared[body_json] = self._build(parameters)
+    def prepare(self, body_json: str, body: Body) -> None:
+        """Keep what ``built_for_session`` made aside of the body of a coming BodySwap; changes no result."""
+        self._prepared[body_json] = body
 
     # ------------------------------------------------------------------ the loop
 
@@ -226,7 +206,8 @@ class Engine:
             case RecordedThrough():
                 self._recorded_through_ns = max(self._recorded_through_ns, message.through_ns)
             case BodySwap():
-                self._swap(message)
+                with self.times.timed("swap"):
+                    self._swap(message)
             case ClockOffset():
                 self._clocks.heard(message)
             case EndOfStream():
@@ -272,14 +253,12 @@ class Engine:
             return ()
         return self._aligner.markers(frame.t_ns, admitted[: self._sites])
 
-    def _build(self, parameters: BodyParameters) -> Body:
-        return build_body(parameters, "muscle" if self.config.muscles else "torque", self.header.keypoint_set)
-
     def _swap(self, message: BodySwap) -> None:
         body = self._prepared.pop(message.body_json, None)
         if body is None:
             try:
-                body = self._build(for_session(BodyParameters.from_json(message.body_json), self.header))
+                parameters = BodyParameters.from_json(message.body_json)
+                body = built_for_session(parameters, self.header, self.config.muscles)
             except UserMistakeError:
                 return  # refused where it was made; a recording that holds it anyway is replayed without
         self._body = body

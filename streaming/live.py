@@ -3,8 +3,9 @@
     ingest thread    SUB and clock sockets -> stamps every message -> queue
     engine thread    queue -> Engine -> PUB socket; feeds the recorder every message in and out, in that order
     recorder thread  frames -> .mcap; acknowledges what is on disk
+    body worker      a process: estimates an unknown person's body and builds it
 
-Everything that only a live run can know (deadlines, drops, acknowledgements, a body estimated aside) goes through
+Everything that only a live run can know (deadlines, drops, acknowledgements, a body made aside) goes through
 the same queue as a message, so the recording replays to the same LiveFrames byte for byte.
 """
 
@@ -25,9 +26,11 @@ import zmq
 
 from kincast.models.body import BodyParameters
 from kincast.streaming import wire
-from kincast.streaming.body_worker import BodyWorker
-from kincast.streaming.clock import RigClock, reply_to
+from kincast.streaming.backlog import Patience
+from kincast.streaming.body_worker import BodyWorker, MadeBody
+from kincast.streaming.clock import RigClock
 from kincast.streaming.engine import Engine, EngineConfig
+from kincast.streaming.ingest import Ingest, Waiting
 from kincast.streaming.latency import StageTimes
 from kincast.streaming.messages import (
     BodySwap,
@@ -46,10 +49,10 @@ from kincast.streaming.recorder import RecordingWriter
 from kincast.streaming.replay import LIVE_SOURCE
 from kincast.streaming.transport import Doorman, ServerKeys, address_of, bound, latest_per_camera
 
-BEHIND_NS = 100_000_000
-"""A message older than this when its turn comes: the engine is behind and goes on with the latest pictures."""
-MAX_WAITING = 4096
 IDLE_HEALTH_S = 1.0
+IDLE_POLL_S = 0.05
+COLLECT_EVERY_S = 1.0
+MAX_UNRECORDED = 256
 GIL_SWITCH_S = 0.0005
 """Python's default of 5 ms lets the recorder hold up the engine for a third of a frame."""
 
@@ -74,15 +77,6 @@ class Addresses:
     ingest: str
     publish: str
     clock: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A frame in the queue; ``outside``: it came by wire and may only be a picture or markers."""
-
-    receive_ns: int
-    frame: bytes
-    outside: bool
 
 
 class LiveSession:
@@ -114,18 +108,20 @@ class LiveSession:
         self._clock = RigClock()
         self._times = StageTimes()
         self._engine = Engine(self._header, None, config, self._times)
-        self._inbox: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
         self._stop = threading.Event()
+        self._ingest: Ingest | None = None
+        self._patience = Patience()
         self._refused: Counter[str] = Counter()
-        self._overflow: Counter[str] = Counter()
-        self._strangers = 0
         self._notes: list[str] = []
         self._recorder: RecordThread | None = None
+        self._unrecorded: list[tuple[bytes, int]] = []
         self._publisher: zmq.Socket | None = None
         self._last_ns = 0
         self._standing: dict[type, bytes] = {}
         self._worker: BodyWorker | None = None
-        self._swapped: BodySwap | None = None
+        self._made: MadeBody | None = None
+        self._collected_s = 0.0
 
     def stop(self) -> None:
         """End the session: what was received is processed, the stream flushed, the recording closed."""
@@ -133,13 +129,12 @@ class LiveSession:
 
     def submit(self, message: Message) -> None:
         """Give the engine a message as if it had come by wire (an operator's BodySwap)."""
-        self._inbox.put(_Waiting(self._clock.now_ns(), wire.encode(message, self._settings.key_id), False))
+        self._inbox.put(Waiting(self._clock.now_ns(), wire.encode(message, self._settings.key_id), False))
 
     def run(self) -> None:
         """The session, from compiling to closed recording."""
         context = zmq.Context()
         doorman = None if self._settings.keys is None else Doorman(context, self._settings.keys)
-        ingest: threading.Thread | None = None
         switch_s = sys.getswitchinterval()
         sockets: list[zmq.Socket] = []
         try:
@@ -149,20 +144,23 @@ class LiveSession:
                 (zmq.ROUTER, self._settings.clock),
             ):
                 sockets.append(bound(context, kind, address, self._settings.keys, self._settings.exposed))
-            self._publisher, ingest_socket, clock_socket = sockets
-            addresses = Addresses(
-                address_of(ingest_socket), address_of(self._publisher), address_of(clock_socket)
-            )
+            self._publisher, pictures, clock = sockets
+            addresses = Addresses(address_of(pictures), address_of(self._publisher), address_of(clock))
             if not self._warmed():
                 return
             self._begin()
-            gc.collect()
-            gc.freeze()  # what start-up made is never looked at again: a full collection then takes no time
+            self._keep_garbage_for_later()
             sys.setswitchinterval(GIL_SWITCH_S)
-            ingest = threading.Thread(
-                target=self._ingest, args=(ingest_socket, clock_socket), name="ingest", daemon=True
+            self._ingest = Ingest(
+                pictures,
+                clock,
+                self._clock,
+                self._inbox,
+                self._stop,
+                self._settings.keys is not None,
+                self._settings.key_id,
             )
-            ingest.start()
+            self._ingest.start()
             if self._on_ready is not None:
                 self._on_ready(addresses)
             self._loop()
@@ -170,8 +168,10 @@ class LiveSession:
             self._stop.set()
             sys.setswitchinterval(switch_s)
             gc.unfreeze()
-            if ingest is not None:
-                ingest.join()
+            gc.enable()
+            if self._ingest is not None:
+                self._ingest.join()
+            self._hand_to_recorder()
             if self._recorder is not None:
                 self._recorder.stop()
             if self._worker is not None:
@@ -182,53 +182,7 @@ class LiveSession:
                 doorman.stop()
             context.term()
 
-    # ------------------------------------------------------------------ ingest thread
-
-    def _ingest(self, pictures: zmq.Socket, clock: zmq.Socket) -> None:
-        pictures.subscribe(b"in/camera/")
-        pictures.subscribe(b"in/markers")
-        poller = zmq.Poller()
-        poller.register(pictures, zmq.POLLIN)
-        poller.register(clock, zmq.POLLIN)
-        while not self._stop.is_set():
-            ready = dict(poller.poll(50))
-            if pictures in ready:
-                self._take_pictures(pictures)
-            if clock in ready:
-                self._answer_clock(clock)
-
-    def _take_pictures(self, socket: zmq.Socket) -> None:
-        checked = self._settings.keys is not None
-        while True:
-            try:
-                received = socket.recv(zmq.NOBLOCK, copy=not checked)
-            except zmq.Again:
-                return
-            receive_ns = self._clock.now_ns()
-            frame = received if isinstance(received, bytes) else received.bytes
-            if checked and not _sent_by_its_camera(frame, received):
-                self._strangers += 1
-            elif self._inbox.qsize() >= MAX_WAITING:
-                self._overflow[frame[: max(0, frame.find(b"\0"))].decode(errors="replace")] += 1
-            else:
-                self._inbox.put(_Waiting(receive_ns, frame, True))
-
-    def _answer_clock(self, socket: zmq.Socket) -> None:
-        parts = socket.recv_multipart()
-        receive_ns = self._clock.now_ns()
-        answer = reply_to(parts[-1], receive_ns, self._clock.now_ns()) if len(parts) == 3 else None
-        if answer is None:
-            self._refused["clock"] += 1
-            return
-        reply, result = answer
-        try:
-            socket.send_multipart([parts[0], b"", reply], zmq.NOBLOCK)
-        except zmq.ZMQError:
-            return  # the node has gone away meanwhile
-        if result is not None:
-            self._inbox.put(_Waiting(receive_ns, wire.encode(result, self._settings.key_id), False))
-
-    # ------------------------------------------------------------------ engine thread
+    # ------------------------------------------------------------------ before the first picture
 
     def _warmed(self) -> bool:
         """Compile aside, saying once a second that we are not ready; False if stopped meanwhile."""
@@ -243,7 +197,8 @@ class LiveSession:
 
         threading.Thread(target=warm, name="warm", daemon=True).start()
         while not self._stop.is_set():
-            self._publish_health(replace(self._engine.health(), ready=False))
+            self._publish(self._header)
+            self._publish(self._with_findings(replace(self._engine.health(), ready=False)))
             with contextlib.suppress(queue.Empty):
                 error = done.get(timeout=IDLE_HEALTH_S)
                 if error is not None:
@@ -254,52 +209,58 @@ class LiveSession:
     def _begin(self) -> None:
         """Open the recording, and say the header and a known body."""
         if self._body is None:
-            self._worker = BodyWorker()
+            self._worker = BodyWorker(self._header, self._engine.config.muscles)
         if self._settings.recording is not None:
             writer = RecordingWriter(self._settings.recording, key_id=self._settings.key_id)
             self._recorder = RecordThread(writer, self._acknowledged, self._times)
         self._hear_own(self._header)
-        self._publish(self._header)
         if self._body is not None:
             self._hear_own(BodySwap(self._clock.now_ns(), self._body.to_json()))
+
+    def _keep_garbage_for_later(self) -> None:
+        """From now on garbage is collected in spare moments only, and what start-up made is never looked at again."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    # ------------------------------------------------------------------ engine thread
 
     def _loop(self) -> None:
         health_s = time.monotonic()
         while not self._stop.is_set():
             try:
-                waiting = self._inbox.get(timeout=self._patience_s())
+                waiting = self._inbox.get(timeout=self._wait_s())
             except queue.Empty:
                 self._deadline()
                 if time.monotonic() - health_s > IDLE_HEALTH_S:
                     health_s = time.monotonic()
-                    self._publish_health(self._engine.health())
-                self._look_after_body()
+                    self._publish(self._with_findings(self._engine.health()))
+                    self._tell_standing()
+                self._spare_moment()
                 continue
-            age_ns = self._clock.now_ns() - waiting.receive_ns
-            self._times.add("queue", age_ns)
-            if age_ns > BEHIND_NS:
+            now_ns = self._clock.now_ns()
+            self._times.add("queue", now_ns - waiting.receive_ns)
+            if self._patience.exhausted(waiting.receive_ns, now_ns):
                 self._catch_up(waiting)
-            else:
-                self._hear(waiting)
-            if self._inbox.empty():
-                self._look_after_body()
+            elif self._hear(waiting) and self._inbox.empty():
+                self._spare_moment()
         while not self._inbox.empty():
             self._hear(self._inbox.get())
         self._hear_own(EndOfStream(self._clock.now_ns()))
 
-    def _patience_s(self) -> float:
+    def _wait_s(self) -> float:
         """How long to wait for the next message before something else is due."""
         due_ns = self._engine.due_ns
         if due_ns is None:
-            return 0.05
-        return min(0.05, max(0.0, (due_ns - self._clock.now_ns()) * 1e-9))
+            return IDLE_POLL_S
+        return min(IDLE_POLL_S, max(0.0, (due_ns - self._clock.now_ns()) * 1e-9))
 
     def _deadline(self) -> None:
         due_ns, now_ns = self._engine.due_ns, self._clock.now_ns()
         if due_ns is not None and now_ns >= due_ns:
             self._hear_own(Deadline(now_ns, self._engine.open_seq))
 
-    def _catch_up(self, first: _Waiting) -> None:
+    def _catch_up(self, first: Waiting) -> None:
         """Go on with the newest picture of each camera; the skipped ones are recorded, counted and told."""
         waiting = [first]
         while not self._inbox.empty():
@@ -320,42 +281,42 @@ class LiveSession:
             self._hear(waiting[place])
 
     def _hear_own(self, message: Message) -> None:
-        self._hear(_Waiting(self._clock.now_ns(), wire.encode(message, self._settings.key_id), False))
+        self._hear(Waiting(self._clock.now_ns(), wire.encode(message, self._settings.key_id), False))
 
-    def _hear(self, waiting: _Waiting) -> None:
-        """Check, record, process, publish."""
+    def _hear(self, waiting: Waiting) -> bool:
+        """Check, record, process, publish; True if that said something."""
         start_ns = time.perf_counter_ns()
         try:
             message = wire.decode(waiting.frame)
         except wire.WireError as error:
             self._refused[error.reason] += 1
-            return
+            return False
         if waiting.outside and not _may_come_from_outside(message, waiting.frame):
             self._refused["not for nodes to say"] += 1
-            return
+            return False
         self._last_ns = receive_ns = max(waiting.receive_ns, self._last_ns)
         self._record(waiting.frame, receive_ns)
         if isinstance(message, KeypointFrame):
             self._times.add("decode", time.perf_counter_ns() - start_ns)
-        elif isinstance(message, BodySwap):
-            self._swapped = message
-            self._publish(message)
         elif isinstance(message, SessionHeader | BodySwap):
             self._standing[type(message)] = waiting.frame
             self._tell_standing()
-        for said in self._engine.process(message, receive_ns):
+        answers = self._engine.process(message, receive_ns)
+        for said in answers:
             if isinstance(said, EngineHealth):
                 said = self._with_findings(said)
                 self._tell_standing()
             self._record(self._publish(said), receive_ns)
+        if answers:
+            self._hand_to_recorder()
+        return bool(answers)
 
     def _publish(self, message: Message) -> bytes:
         with self._times.timed("publish"):
             frame = wire.encode(message, self._settings.key_id)
             assert self._publisher is not None
-            self._publisher.send(
-                frame, zmq.NOBLOCK
-            )  # a PUB socket discards for slow subscribers, never blocks
+            # a PUB socket discards for slow subscribers, never blocks
+            self._publisher.send(frame, zmq.NOBLOCK)
         return frame
 
     def _tell_standing(self) -> None:
@@ -365,41 +326,58 @@ class LiveSession:
             self._publisher.send(frame, zmq.NOBLOCK)
 
     def _record(self, frame: bytes, receive_ns: int) -> None:
+        self._unrecorded.append((frame, receive_ns))
+        if len(self._unrecorded) >= MAX_UNRECORDED:
+            self._hand_to_recorder()
+
+    def _hand_to_recorder(self) -> None:
+        """Once per frame and after it is out: the recorder's thread would compete with the fit for the interpreter."""
         if self._recorder is not None:
-            self._recorder.put(frame, receive_ns)
+            self._recorder.put(self._unrecorded)
+        self._unrecorded = []
 
     def _acknowledged(self, through_ns: int) -> None:
         self.submit(RecordedThrough(self._clock.now_ns(), through_ns))
 
-    def _look_after_body(self) -> None:
+    # ------------------------------------------------------------------ between two frames
+
+    def _spare_moment(self) -> None:
+        """A frame has just been said and nothing waits: one thing, of about a millisecond, that must be done sometime."""
+        self._hand_to_recorder()
+        if self._look_after_body():
+            return
+        if time.monotonic() - self._collected_s > COLLECT_EVERY_S:
+            with self._times.timed("garbage"):
+                gc.collect()
+            self._collected_s = time.monotonic()
+
+    def _look_after_body(self) -> bool:
+        """One step on the way of an unknown person's body; False if there was nothing to do."""
         worker = self._worker
         if worker is None:
-            return
+            return False
+        if self._made is not None:
+            made, self._made = self._made, None
+            self._hear_own(BodySwap(self._clock.now_ns(), made.body_json))
+            return True
         if self._engine.body_wanted and not worker.busy:
-            worker.start(self._engine.take_body_request(), self._header)
-        found = worker.take()
-        if found is None:
-            return
-        body_json, failure = found
-        if failure:
-            self._notes.append(f"the body could not be estimated: {failure}")
+            worker.estimate(self._engine.take_body_request())
+            return True
+        made = worker.take()
+        if made is None:
+            return False
+        if made.failure:
+            self._notes.append(f"the body could not be estimated: {made.failure}")
             self._engine.body_failed()
         else:
-            self._engine.prepare(body_json)
-            self._hear_own(BodySwap(self._clock.now_ns(), body_json))
-
-    def _publish_health(self, health: EngineHealth) -> bytes:
-        """With it go, once a second, the session and the body for subscribers that came later."""
-        self._publish(self._header)
-        if self._swapped is not None:
-            self._publish(self._swapped)
-        return self._publish(self._with_findings(health))
+            self._engine.prepare(made.body_json, made.body())
+            self._made = made
+        return True
 
     def _with_findings(self, health: EngineHealth) -> EngineHealth:
         said = [f"{count} messages refused: {reason}" for reason, count in sorted(self._refused.items())]
-        said += [f"{count} messages of {topic} overflowed" for topic, count in sorted(self._overflow.items())]
-        if self._strangers:
-            said.append(f"{self._strangers} messages claimed to be of a camera whose key they do not have")
+        if self._ingest is not None:
+            said += self._ingest.complaints
         if self._recorder is not None and self._recorder.failure:
             said.append(self._recorder.failure)
         return replace(health, findings=(*health.findings, *said, *self._notes[-3:]))
@@ -410,12 +388,3 @@ def _may_come_from_outside(message: Message, frame: bytes) -> bool:
     if not isinstance(message, KeypointFrame | MarkerFrame):
         return False
     return frame.startswith(wire.topic_of(message).encode() + b"\0")
-
-
-def _sent_by_its_camera(frame: bytes, received: object) -> bool:
-    """Whether the connection a picture came by belongs to the node it claims to be of."""
-    name = frame[: frame.find(b"\0")].decode(errors="replace").removeprefix("in/").removeprefix("camera/")
-    try:
-        return received.get("User-Id") == name  # type: ignore[attr-defined]
-    except zmq.ZMQError:
-        return False

@@ -24,7 +24,7 @@ class RecordThread:
     Args:
         writer: the open recording; closed by :meth:`stop`.
         acknowledge: called in this thread with the receive stamp that is safe on disk.
-        times: ``record`` is the time one frame or flush took.
+        times: ``record`` is the time it took to take in what belongs to one frame, now and then with a flush.
 
     ``failure`` says why the recording stopped, empty while it runs.
     """
@@ -36,21 +36,23 @@ class RecordThread:
         self._writer = writer
         self._acknowledge = acknowledge
         self._times = times
-        self._queue: queue.SimpleQueue[tuple[bytes, int] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[tuple[bytes, int]] | None] = queue.SimpleQueue()
+        self._put = self._written = 0
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
-    def put(self, frame: bytes, receive_ns: int) -> None:
-        """Queue the exact bytes of one message."""
-        if self.failure:
+    def put(self, frames: list[tuple[bytes, int]]) -> None:
+        """Queue the exact bytes of messages, each with its receive stamp."""
+        if self.failure or not frames:
             return
-        if self._queue.qsize() >= MAX_WAITING:
+        if self._put - self._written >= MAX_WAITING:
             self.failure = (
                 f"recording to {self._writer.path} stopped: the disk is too slow, "
                 f"{MAX_WAITING} messages were waiting"
             )
             return
-        self._queue.put((frame, receive_ns))
+        self._put += len(frames)
+        self._queue.put(frames)
 
     def stop(self) -> None:
         """Write what waits, close the file, end the thread."""
@@ -67,17 +69,17 @@ class RecordThread:
                 if item is _STOP:
                     break
                 start_ns = time.perf_counter_ns()
-                if isinstance(item, tuple):
-                    self._writer.frame(*item)
-                    news = news or not item[0].startswith(_ACKNOWLEDGEMENT)
+                for frame, receive_ns in item or ():
+                    self._writer.frame(frame, receive_ns)
+                    # an acknowledgement alone is not acknowledged, or a silent session would never rest
+                    news = news or not frame.startswith(_ACKNOWLEDGEMENT)
                 if time.monotonic() - flushed_s >= FLUSH_EVERY_S:
                     flushed_s = time.monotonic()
-                    if (
-                        news
-                    ):  # an acknowledgement alone is not acknowledged, or a silent session would never rest
+                    if news:
                         self._writer.flush()
                         news = False
-                if isinstance(item, tuple):
+                if item:
+                    self._written += len(item)
                     self._times.add("record", time.perf_counter_ns() - start_ns)
                 if self._writer.through_ns != through_ns:
                     through_ns = self._writer.through_ns
@@ -86,9 +88,9 @@ class RecordThread:
         except RecordingFailedError as error:
             self.failure = str(error)
 
-    def _next(self, timeout_s: float) -> tuple[bytes, int] | str | None:
-        """The next frame, ``_STOP``, or text once the time is up."""
+    def _next(self, timeout_s: float) -> list[tuple[bytes, int]] | None:
+        """The next frames, ``_STOP``, or none once the time is up."""
         try:
             return self._queue.get(timeout=max(0.0, timeout_s))
         except queue.Empty:
-            return "flush"
+            return []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
@@ -56,9 +58,33 @@ class Body:
         """MuJoCo's ``qacc`` of a pose, velocity and acceleration."""
         return self.coupling.full_qacc(q, v, a)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process without the skeleton, which every process has for itself."""
+        values = jax.tree.map(np.asarray, self.values)
+        return _unpickled, (
+            self.parameters,
+            self.variant,
+            self.keypoint_set,
+            self.mj_model,
+            values,
+            self.coupling,
+        )
+
     def project_forces(self, q: Float[Array, "41"], qfrc: Float[Array, "nv"]) -> Float[Array, "40"]:
         """Generalised forces on the 40 velocities equivalent to MuJoCo's ``qfrc``."""
         return self.coupling.project_forces(q, qfrc)
+
+
+def _unpickled(
+    parameters: BodyParameters,
+    variant: Variant,
+    keypoint_set: str,
+    model: mujoco.MjModel,
+    values: SkeletonValues,
+    coupling: Coupling,
+) -> Body:
+    on_device = jax.tree.map(jnp.asarray, values)
+    return Body(parameters, variant, keypoint_set, model, skeleton_of(keypoint_set), on_device, coupling)
 
 
 def log_scales(parameters: BodyParameters) -> Float[np.ndarray, "8"]:

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -73,7 +74,7 @@ class BodyParameters:
         """``body.json`` of the results folder; the same parameters give the same text."""
         return json.dumps(self._document(), indent=1, allow_nan=False)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Fingerprint of the content, as in ``body.json``."""
         return self._document()["body_sha256"]

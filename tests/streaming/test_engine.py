@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 
 from kincast.models.body import BodyParameters
 from kincast.streaming import wire
-from kincast.streaming.engine import Engine, EngineConfig, for_session, generic_body
+from kincast.streaming.engine import Engine, EngineConfig
 from kincast.streaming.messages import (
     BodySwap,
     ClockOffset,
@@ -24,6 +25,7 @@ from kincast.streaming.messages import (
     RecordedThrough,
     SessionHeader,
 )
+from kincast.streaming.session_body import built_for_session, for_session, generic_body
 from tests.streaming.swaying_person import START_NS, marker_frames, marker_session, pictures, session
 
 CONFIG = EngineConfig(muscles=False)
@@ -197,7 +199,8 @@ def test_a_body_swap_takes_effect_with_the_next_snapshot_and_loses_no_row(header
     assert [k.t_ns for f in frames if (k := f.kinematics)] == instants
     assert [k.t_ns for f in frames if (k := f.kinetics)] == instants
     prepared = Engine(header, KNOWN, CONFIG)
-    prepared.prepare(swap)
+    made_aside = pickle.loads(pickle.dumps(built_for_session(BodyParameters.from_json(swap), header, False)))
+    prepared.prepare(swap, made_aside)
     assert [wire.encode(f) for f in live(run(prepared, swapped))] == [wire.encode(f) for f in frames]
     expected = for_session(BodyParameters.from_json(swap), header)
     assert expected.mass_kg == 70.0, "the measured mass wins"
