@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -23,6 +23,8 @@ from kincast.models.triangulation import (
     triangulate,
     undistorted,
 )
+
+PAIR_POINTS_AT_ONCE = 32768
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ def _best_person(
         if (index >= 0).sum() < 2:
             continue
         done.append(index)
-        person = _assembled(cameras, people, index, config)
+        if not np.array_equal(index, person.person_index):
+            person = _assembled(cameras, people, index, config)
         points, usable = person.triangulated.points, person.triangulated.valid
         if usable.sum() < config.min_keypoints or not _plausible_size(points, usable, config):
             continue
@@ -132,51 +135,75 @@ def _seeds(
     pool: _Pool, free: list[np.ndarray], config: AssociationConfig
 ) -> list[tuple[tuple[int, int], tuple[int, int], np.ndarray, np.ndarray]]:
     """Pairs of detections (camera, person) with their points, first those that meet best in most keypoints."""
-    seeds = []
-    for a, b in combinations(range(len(free)), 2):
-        for i in np.flatnonzero(free[a]):
-            for j in np.flatnonzero(free[b]):
-                points, usable, error_px = _pair_points(pool, (a, int(i)), (b, int(j)), config)
-                if usable.sum() < config.min_keypoints or not _plausible_size(points, usable, config):
-                    continue
-                median = float(np.median(error_px[usable]))
-                if median < config.gate_px:
-                    rank = -float(usable.sum()) / (1.0 + median / config.gate_px)
-                    seeds.append((rank, len(seeds), ((a, int(i)), (b, int(j)), points, usable)))
-    seeds.sort(key=lambda seed: seed[:2])
-    return [seed for _, _, seed in seeds[: config.max_seeds]]
+    pairs = [
+        ((a, int(i)), (b, int(j)))
+        for a, b in combinations(range(len(free)), 2)
+        for i in np.flatnonzero(free[a])
+        for j in np.flatnonzero(free[b])
+    ]
+    ranked = []
+    at_once = max(1, PAIR_POINTS_AT_ONCE // max(pool.n_keypoints, 1))
+    for some in (pairs[k : k + at_once] for k in range(0, len(pairs), at_once)):
+        points, usable, error_px = _pair_points(pool, some, config)
+        count, median_px = usable.sum(axis=1), _masked_median(error_px, usable)
+        rank = -count / (1.0 + median_px / config.gate_px)
+        for n in np.flatnonzero((count >= config.min_keypoints) & (median_px < config.gate_px)):
+            ranked.append((float(rank[n]), len(ranked), (*some[n], points[n], usable[n])))
+    ranked.sort(key=lambda seed: seed[:2])
+    plausible = (seed for _, _, seed in ranked if _plausible_size(seed[2], seed[3], config))
+    return list(islice(plausible, config.max_seeds))
 
 
 def _pair_points(
-    pool: _Pool, first: tuple[int, int], second: tuple[int, int], config: AssociationConfig
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    (a, i), (b, j) = first, second
-    ray_a, ray_b = pool.directions[a][i], pool.directions[b][j]
-    base = pool.views.centre[b] - pool.views.centre[a]
-    cosine = (ray_a * ray_b).sum(axis=1)
+    pool: _Pool, pairs: Sequence[tuple[tuple[int, int], tuple[int, int]]], config: AssociationConfig
+) -> tuple[
+    Float[np.ndarray, "pair keypoint 3"],
+    Bool[np.ndarray, "pair keypoint"],
+    Float[np.ndarray, "pair keypoint"],
+]:
+    """Where the rays of two detections come nearest, which keypoints can tell, and how far the rays miss, in pixels."""
+    a, b = ([pair[k][0] for pair in pairs] for k in (0, 1))
+    ray_a, ray_b = (np.array([pool.directions[pair[k][0]][pair[k][1]] for pair in pairs]) for k in (0, 1))
+    seen = [np.array([pool.confidence[pair[k][0]][pair[k][1]] for pair in pairs]) for k in (0, 1)]
+    centre_a, centre_b = pool.views.centre[a], pool.views.centre[b]
+    base = (centre_b - centre_a)[:, :, None]
+    cosine = (ray_a * ray_b).sum(axis=-1)
     sine2 = 1.0 - cosine**2
-    usable = (pool.confidence[a][i] >= config.min_confidence) & (
-        pool.confidence[b][j] >= config.min_confidence
-    )
-    usable &= sine2 > 5e-3
+    usable = (seen[0] >= config.min_confidence) & (seen[1] >= config.min_confidence) & (sine2 > 5e-3)
     safe = np.where(sine2 > 5e-3, sine2, 1.0)
-    along_a = (ray_a @ base - cosine * (ray_b @ base)) / safe
-    along_b = (cosine * (ray_a @ base) - ray_b @ base) / safe
+    base_a, base_b = (ray_a @ base)[..., 0], (ray_b @ base)[..., 0]
+    along_a = (base_a - cosine * base_b) / safe
+    along_b = (cosine * base_a - base_b) / safe
     usable &= (along_a > 0.2) & (along_b > 0.2)
-    near_a = pool.views.centre[a] + along_a[:, None] * ray_a
-    near_b = pool.views.centre[b] + along_b[:, None] * ray_b
-    gap = np.linalg.norm(near_a - near_b, axis=1)
-    focal = pool.views.focal_px[[a, b]].mean()
+    near_a = centre_a[:, None] + along_a[..., None] * ray_a
+    near_b = centre_b[:, None] + along_b[..., None] * ray_b
+    gap = np.sqrt(((near_a - near_b) ** 2).sum(axis=-1))
+    focal = 0.5 * (pool.views.focal_px[a].mean(axis=1) + pool.views.focal_px[b].mean(axis=1))
     # Half the gap between the rays, seen from the nearer of the two cameras, in pixels.
-    error_px = 0.5 * gap * focal / np.maximum(np.minimum(along_a, along_b), 0.2)
+    error_px = 0.5 * gap * focal[:, None] / np.maximum(np.minimum(along_a, along_b), 0.2)
     return 0.5 * (near_a + near_b), usable, error_px
 
 
+def _masked_median(
+    values: Float[np.ndarray, "n keypoint"], mask: Bool[np.ndarray, "n keypoint"]
+) -> Float[np.ndarray, " n"]:
+    """Median of each row's values under its mask, infinite where there is none."""
+    if not values.shape[1]:
+        return np.full(len(values), np.inf)
+    count, row = mask.sum(axis=1), np.arange(len(values))
+    ordered = np.sort(np.where(mask, values, np.inf), axis=1)
+    last = np.maximum(count - 1, 0)
+    return 0.5 * (ordered[row, last // 2] + ordered[row, np.minimum(count // 2, values.shape[1] - 1)])
+
+
 def _plausible_size(points: np.ndarray, usable: np.ndarray, config: AssociationConfig) -> bool:
-    if not usable.any():
+    """The extent from the 5th to the 95th percentile of each axis is a person's."""
+    ordered = np.sort(points[usable], axis=0)
+    last = len(ordered) - 1
+    if last < 0:
         return False
-    low, high = np.percentile(points[usable], (5, 95), axis=0)
-    return bool(config.min_extent_m < np.linalg.norm(high - low) < config.max_extent_m)
+    extent = ordered[round(0.95 * last)] - ordered[round(0.05 * last)]
+    return bool(config.min_extent_m < np.linalg.norm(extent) < config.max_extent_m)
 
 
 def _grow(
@@ -192,19 +219,12 @@ def _grow(
         candidates = np.flatnonzero(free[c])
         if not len(candidates):
             continue
-        view = ViewGeometry(
-            pool.views.rotation[c : c + 1],
-            pool.views.translation[c : c + 1],
-            pool.views.focal_px[c : c + 1],
-            pool.views.centre[c : c + 1],
-        )
-        medians = np.full(len(candidates), np.inf)
-        for n, i in enumerate(candidates):
-            shared = usable & (pool.confidence[c][i] >= config.min_confidence)
-            if shared.sum() < max(3, config.min_keypoints // 2):
-                continue
-            residual, _ = residuals_px(view, points[shared], pool.rays[c][i][shared][:, None])
-            medians[n] = np.median(np.linalg.norm(residual[:, 0], axis=1))
+        rays = pool.rays[c][candidates]
+        shared = usable & (pool.confidence[c][candidates] >= config.min_confidence)
+        everywhere = np.broadcast_to(points, (*rays.shape[:-1], 3))
+        residual = residuals_px(pool.views.only(c), everywhere, rays[:, :, None])[:, :, 0]
+        medians = _masked_median(np.sqrt((residual**2).sum(axis=-1)), shared)
+        medians[shared.sum(axis=1) < max(3, config.min_keypoints // 2)] = np.inf
         best = int(np.argmin(medians))
         if medians[best] < config.gate_px:
             index[c] = candidates[best]
@@ -269,7 +289,7 @@ def leg_swapped(
     def cost(predicted_by: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         at = flat_points[:, predicted_by].reshape(-1, 3)
         rays = np.moveaxis(normalised[:, :, own], 1, 2).reshape(-1, n_cameras, 2)
-        squared = (residuals_px(views, at, rays)[0] ** 2).sum(axis=-1).reshape(-1, len(own), n_cameras)
+        squared = (residuals_px(views, at, rays) ** 2).sum(axis=-1).reshape(-1, len(own), n_cameras)
         used = np.moveaxis(confidence[:, :, own] > 0.2, 1, 2)
         used = used & (flat_valid[:, own] & flat_valid[:, other])[..., None]
         return (np.minimum(squared, (2 * gate_px) ** 2) * used).sum(axis=1), used.sum(axis=1)

@@ -16,6 +16,10 @@ from jaxtyping import Bool, Float
 
 from kincast.models.camera import Camera
 
+MIN_DEPTH_M = 0.05
+BEHIND_PX = 1e4
+PAIR_POINTS_AT_ONCE = 8192
+
 
 @dataclass(frozen=True)
 class TriangulationConfig:
@@ -60,6 +64,11 @@ class ViewGeometry:
             focal_px=np.array([[c.matrix[0, 0], c.matrix[1, 1]] for c in cameras]).reshape(-1, 2),
             centre=-np.einsum("cji,cj->ci", rotation, translation),
         )
+
+    def only(self, camera: int) -> ViewGeometry:
+        """One camera's."""
+        one = slice(camera, camera + 1)
+        return ViewGeometry(self.rotation[one], self.translation[one], self.focal_px[one], self.centre[one])
 
 
 def undistorted(
@@ -122,21 +131,45 @@ def triangulate(
 
 def residuals_px(
     views: ViewGeometry,
+    points: Float[np.ndarray, "*batch 3"],
+    normalised: Float[np.ndarray, "*batch camera 2"],
+) -> Float[np.ndarray, "*batch camera 2"]:
+    """Undistorted pixel residuals; behind a camera they are huge but finite."""
+    projected, depth = _projected(views, points)
+    residual = (projected - normalised) * views.focal_px
+    return np.where((depth > MIN_DEPTH_M)[..., None], residual, BEHIND_PX)
+
+
+def _projected(
+    views: ViewGeometry, points: Float[np.ndarray, "*batch 3"]
+) -> tuple[Float[np.ndarray, "*batch camera 2"], Float[np.ndarray, "*batch camera"]]:
+    """Normalised image coordinates, and depth (m)."""
+    local = (points @ views.rotation.reshape(-1, 3).T).reshape(*points.shape[:-1], -1, 3) + views.translation
+    return local[..., :2] / np.maximum(local[..., 2:], MIN_DEPTH_M), local[..., 2]
+
+
+def _linearised(
+    views: ViewGeometry,
     points: Float[np.ndarray, "point 3"],
     normalised: Float[np.ndarray, "point camera 2"],
 ) -> tuple[Float[np.ndarray, "point camera 2"], Float[np.ndarray, "point camera 2 3"]]:
-    """Undistorted pixel residuals and their derivative by the point; behind a camera both are huge but finite."""
-    local = np.einsum("cij,nj->nci", views.rotation, points) + views.translation
-    depth = np.where(local[..., 2] > 0.05, local[..., 2], 0.05)
-    projected = local[..., :2] / depth[..., None]
+    """:func:`residuals_px` and their derivative by the point."""
+    projected, depth = _projected(views, points)
     residual = (projected - normalised) * views.focal_px
-    behind = local[..., 2] <= 0.05
-    residual = np.where(behind[..., None], 1e4, residual)
-    scale = views.focal_px / depth[..., None]
-    jacobian = scale[..., None] * (
-        views.rotation[None, :, :2] - projected[..., None] * views.rotation[None, :, 2:3]
-    )
+    residual = np.where((depth > MIN_DEPTH_M)[..., None], residual, BEHIND_PX)
+    scale = views.focal_px / np.maximum(depth, MIN_DEPTH_M)[..., None]
+    jacobian = scale[..., None] * (views.rotation[:, :2] - projected[..., None] * views.rotation[:, 2:3])
     return residual, jacobian
+
+
+def _normal_equations(
+    weights: Float[np.ndarray, "point camera"],
+    residual: Float[np.ndarray, "point camera 2"],
+    jacobian: Float[np.ndarray, "point camera 2 3"],
+) -> tuple[Float[np.ndarray, "point 3 3"], Float[np.ndarray, "point 3"]]:
+    flat = jacobian.reshape(len(weights), -1, 3)
+    weighted = np.swapaxes((jacobian * weights[..., None, None]).reshape(flat.shape), 1, 2)
+    return weighted @ flat, (weighted @ residual.reshape(len(weights), -1, 1))[..., 0]
 
 
 def _triangulate_flat(
@@ -153,22 +186,21 @@ def _triangulate_flat(
     points = _best_pair_points(views, rays, directions, confidence * usable, config)
     weight_by_confidence = confidence * usable
     for k in range(config.iterations):
-        residual, jacobian = residuals_px(views, points, rays)
+        residual, jacobian = _linearised(views, points, rays)
         # From a generous gate to the final one, so that a rough start is not cut off from good views.
         gate = config.gate_px * (3.0, 1.5, 1.0)[min(k, 2)]
         robust = np.maximum(1.0 - (np.linalg.norm(residual, axis=-1) / gate) ** 2, 0.0) ** 2
         weights = weight_by_confidence * robust
-        normal = np.einsum("nc,ncij,ncik->njk", weights, jacobian, jacobian)
-        gradient = np.einsum("nc,ncij,nci->nj", weights, jacobian, residual)
+        normal, gradient = _normal_equations(weights, residual, jacobian)
         damping = 1e-9 + 1e-6 * np.trace(normal, axis1=1, axis2=2)
         step = np.linalg.solve(normal + damping[:, None, None] * np.eye(3), gradient[..., None])[..., 0]
         step *= np.minimum(1.0, 0.5 / np.maximum(np.linalg.norm(step, axis=-1), 1e-12))[:, None]
         points = points - step
-    residual, jacobian = residuals_px(views, points, rays)
+    residual, jacobian = _linearised(views, points, rays)
     size_px = np.linalg.norm(residual, axis=-1)
     inlier = usable & (size_px < config.gate_px)
     weights = weight_by_confidence * inlier
-    normal = np.einsum("nc,ncij,ncik->njk", weights, jacobian, jacobian)
+    normal, _ = _normal_equations(weights, residual, jacobian)
     valid = (inlier.sum(axis=1) >= config.min_views) & _wide_enough(directions, inlier, config.min_angle_deg)
     valid &= np.isfinite(points).all(axis=1) & (np.abs(points) < 1e3).all(axis=1)
     normal = np.where(valid[:, None, None], normal, np.eye(3))
@@ -189,20 +221,30 @@ def _best_pair_points(
     weights: Float[np.ndarray, "point camera"],
     config: TriangulationConfig,
 ) -> Float[np.ndarray, "point 3"]:
+    pairs = np.array(_camera_pairs(views, config.max_pairs)).reshape(-1, 2)
     best_cost = np.full(len(rays), np.inf)
     best = np.zeros((len(rays), 3))
-    for a, b in _camera_pairs(views, config.max_pairs):
+    at_once = max(1, PAIR_POINTS_AT_ONCE // max(len(rays), 1))
+    for some in (pairs[k : k + at_once] for k in range(0, len(pairs), at_once)):
+        a, b = some.T
         points, angle_ok = _midpoint(
-            views.centre[a], directions[:, a], views.centre[b], directions[:, b], config.min_angle_deg
+            views.centre[a],
+            np.swapaxes(directions[:, a], 0, 1),
+            views.centre[b],
+            np.swapaxes(directions[:, b], 0, 1),
+            config.min_angle_deg,
         )
-        residual, _ = residuals_px(views, points, rays)
-        squared = np.minimum((residual**2).sum(axis=-1), config.gate_px**2)
-        cost = (weights * squared).sum(axis=1)
-        possible = angle_ok & (weights[:, a] > 0) & (weights[:, b] > 0)
+        squared = (residuals_px(views, points, np.broadcast_to(rays, (len(a), *rays.shape))) ** 2).sum(
+            axis=-1
+        )
+        cost = (weights * np.minimum(squared, config.gate_px**2)).sum(axis=-1)
+        possible = angle_ok & (weights[:, a] > 0).T & (weights[:, b] > 0).T
         cost = np.where(possible, cost, np.inf)
-        better = cost < best_cost
-        best_cost = np.where(better, cost, best_cost)
-        best = np.where(better[:, None], points, best)
+        first = np.argmin(cost, axis=0)
+        row = np.arange(len(rays))
+        better = cost[first, row] < best_cost
+        best_cost = np.where(better, cost[first, row], best_cost)
+        best = np.where(better[:, None], points[first, row], best)
     return best
 
 
@@ -216,22 +258,24 @@ def _camera_pairs(views: ViewGeometry, most: int) -> list[tuple[int, int]]:
 
 
 def _midpoint(
-    origin_a: Float[np.ndarray, "3"],
-    ray_a: Float[np.ndarray, "point 3"],
-    origin_b: Float[np.ndarray, "3"],
-    ray_b: Float[np.ndarray, "point 3"],
+    origin_a: Float[np.ndarray, "pair 3"],
+    ray_a: Float[np.ndarray, "pair point 3"],
+    origin_b: Float[np.ndarray, "pair 3"],
+    ray_b: Float[np.ndarray, "pair point 3"],
     min_angle_deg: float,
-) -> tuple[Float[np.ndarray, "point 3"], Bool[np.ndarray, " point"]]:
+) -> tuple[Float[np.ndarray, "pair point 3"], Bool[np.ndarray, "pair point"]]:
     """Midpoint of the shortest segment between two rays, and whether they meet at a usable angle."""
-    base = origin_b - origin_a
-    cosine = (ray_a * ray_b).sum(axis=1)
+    base = (origin_b - origin_a)[:, :, None]
+    cosine = (ray_a * ray_b).sum(axis=-1)
     sine2 = 1.0 - cosine**2
     usable = sine2 > np.sin(np.radians(min_angle_deg)) ** 2
     safe = np.where(usable, sine2, 1.0)
-    along_a = (ray_a @ base - cosine * (ray_b @ base)) / safe
-    along_b = (cosine * (ray_a @ base) - ray_b @ base) / safe
-    points = 0.5 * (origin_a + along_a[:, None] * ray_a + origin_b + along_b[:, None] * ray_b)
-    return points, usable & (along_a > 0) & (along_b > 0)
+    base_a, base_b = (ray_a @ base)[..., 0], (ray_b @ base)[..., 0]
+    along_a = (base_a - cosine * base_b) / safe
+    along_b = (cosine * base_a - base_b) / safe
+    near_a = origin_a[:, None] + along_a[..., None] * ray_a
+    near_b = origin_b[:, None] + along_b[..., None] * ray_b
+    return 0.5 * (near_a + near_b), usable & (along_a > 0) & (along_b > 0)
 
 
 def _wide_enough(
