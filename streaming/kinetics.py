@@ -132,13 +132,11 @@ class KineticsStream:
         """The row of a motion whose derivatives are known by other means (offline); rows in order of time."""
         return self._solve(motion)
 
-    def rewind(self) -> None:
-        """Begin at the start of the same session again, knowing already how floor and belt lie."""
+    def learn_from(self, earlier: KineticsStream) -> None:
+        """Begin the same session anew, knowing already how floor and belt lie; ``earlier`` is not used any more."""
+        self._belt, self._floor = earlier._belt, earlier._floor
         self._belt.rewind()
         self._floor.rewind()
-        self._recent.clear()
-        self._loads = None
-        self._cop = np.zeros((2, 3))
 
     def _restart_history(self, fit: FitResult) -> None:
         """Begin the history with the window's poses before the first settled one of ``fit``."""
