@@ -1,0 +1,333 @@
+"""Everything the page says, worked out from results folders; the template only lays it out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kincast.offline.report.charts import (
+    ensemble_plot,
+    ensemble_plots,
+    gc_plot,
+    stance_ends,
+    stretches,
+    time_plot,
+)
+from kincast.offline.report.curves import (
+    FEET,
+    FORCES,
+    KINEMATIC,
+    POWERS,
+    activation_ensembles,
+    ensembles,
+)
+from kincast.offline.report.earlier import Change, Visit, changes, in_order
+from kincast.offline.report.figures_3d import draw, snapshots, typical_stride
+from kincast.offline.report.findings import RESIDUAL_LIMIT_PCT_BW, Verdict, judge
+from kincast.offline.report.measures import Row, table
+from kincast.offline.report.motion import motion_of
+from kincast.offline.report.norms import Norms, gait_variable_score, read_norms
+from kincast.offline.report.overlays import Overlay, overlays
+from kincast.offline.report.session import ReportInputError, ReportSession, load_session, number
+from kincast.offline.report.strides import SIDES, ReportStride, rejections, strides_of
+
+KINEMATIC_KEYS = (*(k.key for k in KINEMATIC), next(k.key for k in FEET))
+FEET_KEYS = tuple(k.key for k in list(FEET)[1:])
+SAGITTAL_MOMENTS = ("hip_extension_moment", "knee_extension_moment", "ankle_plantarflexion_moment")
+KEY_MEASURES = (
+    "speed_m_s", "cadence_steps_min", "step_length_m", "step_width_m", "stance_pct", "double_support_pct",
+    "knee_swing", "knee_range", "hip_range", "ankle_push_off", "toe_clearance_min_m", "grf_propulsion",
+    "ankle_power_peak",
+)  # fmt: skip
+SHOWN_ASYMMETRIES = 6
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What goes into a report beside the session itself."""
+
+    live: Path | None = None
+    video: Path | None = None
+    video_start_s: float = 0.0
+    earlier: tuple[Path, ...] = ()
+    norms: Path | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """What the template shows. Figures are SVG texts; lists are empty where there is nothing to show."""
+
+    session: ReportSession
+    facts: Sequence[tuple[str, str]]
+    verdict: Verdict
+    strides: Mapping[str, Any]
+    key_rows: Sequence[Row]
+    asymmetries: Sequence[Row]
+    rows: Sequence[Row]
+    figures: Mapping[str, Sequence[str]]
+    body: Sequence[tuple[str, str]]
+    overlays: Sequence[Overlay]
+    gc: Sequence[tuple[str, float | None, float | None]]
+    cameras: Sequence[tuple[str, float | None, float | None]]
+    invalid: Sequence[tuple[float, float]]
+    visits: Sequence[Visit]
+    changes: Sequence[Change]
+    norms: Norms | None
+    norm_scores: Sequence[tuple[str, float | None, float | None]]
+    versions: Sequence[tuple[str, str]] = field(default_factory=tuple)
+
+
+def make_document(folder: Path, options: ReportOptions) -> Document:
+    """Read the folders and work everything out.
+
+    Raises:
+        The readers' errors, ReportInputError, NormFileError, VideoMissingError.
+    """
+    session = load_session(folder)
+    norms = read_norms(options.norms) if options.norms else None
+    live = load_session(options.live) if options.live else None
+    if live is not None:
+        _same_recording(session, live)
+    strides = strides_of(session)
+    motion = motion_of(session)
+    curves = ensembles(session, motion, strides)
+    rows = table(session, strides, curves)
+    ends = stance_ends(strides)
+    moments = snapshots(session, typical_stride(strides, curves))
+    visits = _visits(session, rows, options.earlier)
+    activations = activation_ensembles(session, motion, strides)
+    figures = {
+        "kinematics": ensemble_plots(curves, KINEMATIC_KEYS, ends, norms),
+        "feet": ensemble_plots(curves, FEET_KEYS, ends, norms),
+        "forces": ensemble_plots(curves, (k.key for k in FORCES), ends, norms, "no stride with valid forces"),
+        "moments": ensemble_plots(
+            curves,
+            (*SAGITTAL_MOMENTS, *(k.key for k in POWERS), "hip_abduction_moment"),
+            ends,
+            norms,
+            "no stride with valid forces",
+        ),
+        "activations": [
+            ensemble_plot(mean, ends, None, spread, "no stride with valid forces")
+            for mean, spread in activations.values()
+        ],
+        "time": _time_figures(session, strides),
+        "gc": [gc_plot(_gc_curves(session, live))],
+    }
+    return Document(
+        session=session,
+        facts=_facts(session),
+        verdict=judge(session, strides),
+        strides=_stride_counts(strides),
+        key_rows=[row for key in KEY_MEASURES for row in rows if row.measure.key == key],
+        asymmetries=_asymmetries(rows),
+        rows=rows,
+        figures=figures
+        if strides
+        else {**figures, "kinematics": [], "feet": [], "forces": [], "moments": [], "activations": []},
+        body=[(draw(session, motion, m, "side"), draw(session, motion, m, "back")) for m in moments]
+        if motion.feet is not None
+        else [],
+        overlays=overlays(session, motion, moments, options.video, options.video_start_s)
+        if options.video
+        else (),
+        gc=_gc_table(session, live),
+        cameras=_cameras(session),
+        invalid=_invalid(session),
+        visits=visits,
+        changes=changes(visits) if len(visits) > 1 else (),
+        norms=norms,
+        norm_scores=_norm_scores(curves, norms),
+        versions=_versions(session),
+    )
+
+
+def _same_recording(session: ReportSession, live: ReportSession) -> None:
+    def of(one: ReportSession) -> tuple[object, object]:
+        return one.summary.get("input_sha256"), one.summary.get("session_id")
+
+    if all(a and b and a != b for a, b in zip(of(session), of(live), strict=True)):
+        raise ReportInputError(
+            f"--live {live.results.path}: results of another recording ({live.session_id}, not {session.session_id});"
+            " give the folder that kincast live or replay wrote of the same one"
+        )
+
+
+def _visits(session: ReportSession, rows: tuple[Row, ...], earlier: Sequence[Path]) -> tuple[Visit, ...]:
+    if not earlier:
+        return ()
+    before = []
+    for folder in earlier:
+        other = load_session(folder)
+        strides = strides_of(other)
+        before.append(Visit(other, table(other, strides, ensembles(other, motion_of(other), strides))))
+    return (*in_order(before), Visit(session, rows))
+
+
+def _facts(session: ReportSession) -> list[tuple[str, str]]:
+    summary, height = session.summary, session.height_m
+    cameras = len(_mapping(summary.get("cameras"))) or len(session.results.cameras)
+    belt = number(summary.get("belt_speed_m_s"))
+    frames = len(session.time_s)
+    rate = (frames - 1) / session.duration_s if session.duration_s > 0 else 0.0
+    return [
+        ("Subject", session.subject_id or "not stated"),
+        ("Session", session.session_id),
+        (
+            "Date",
+            f"{session.started:%Y-%m-%d %H:%M} UTC" if session.started else "not dated (rig clock not set)",
+        ),
+        (
+            "Body mass",
+            "unknown" if session.mass_kg is None else f"{session.mass_kg:.1f} kg" + _mass_note(session),
+        ),
+        (
+            "Height",
+            "unknown"
+            if height is None
+            else f"{height[0]:.2f} m" + ("" if height[1] else " (of the fitted body)"),
+        ),
+        (
+            "Duration",
+            f"{session.duration_s:.1f} s, {frames} instants" + (f" at {rate:.0f}/s" if rate else ""),
+        ),
+        ("Rig", f"{cameras} cameras" if cameras else "optical markers"),
+        ("Keypoints", str(summary.get("keypoint_set") or "not stated")),
+        ("Treadmill", "none stated" if belt is None else f"{belt:.2f} m/s"),
+        ("Support", session.external_support),
+        ("Kinetics by", str(summary.get("kinetics") or "not stated")),
+        ("Source", str(summary.get("source") or "not stated")),
+    ]
+
+
+def _mass_note(session: ReportSession) -> str:
+    body = session.results.body
+    return f" ± {body.mass_sd_kg:.1f} (estimated)" if body is not None and body.mass_sd_kg > 0 else ""
+
+
+def _versions(session: ReportSession) -> list[tuple[str, str]]:
+    found = [(str(k), str(v)) for k, v in _mapping(session.summary.get("versions")).items()]
+    for label, value in (
+        (
+            "body",
+            session.summary.get("body_sha256")
+            or (session.results.body.sha256 if session.results.body else ""),
+        ),
+        ("recording", session.summary.get("input_sha256")),
+        ("policy", session.summary.get("policy_sha256")),
+    ):
+        if isinstance(value, str) and value:
+            found.append((f"{label} sha256", value[:16]))
+    return found
+
+
+def _stride_counts(strides: Sequence[ReportStride]) -> Mapping[str, Any]:
+    return {
+        "all": {side: sum(s.side == side for s in strides) for side in SIDES},
+        "counted": {side: sum(s.side == side and s.counted for s in strides) for side in SIDES},
+        "kinetics": {side: sum(s.side == side and s.kinetics_counted for s in strides) for side in SIDES},
+        "rejected": rejections(tuple(strides)),
+    }
+
+
+def _asymmetries(rows: Sequence[Row]) -> list[Row]:
+    """Measures whose sides differ beyond error, the clearest first."""
+    found = [row for row in rows if row.asymmetric and not row.measure.whole_body]
+    return sorted(found, key=lambda r: -abs(r.difference) / max(r.difference_limit, 1e-12))[
+        :SHOWN_ASYMMETRIES
+    ]
+
+
+def _time_figures(session: ReportSession, strides: Sequence[ReportStride]) -> list[str]:
+    valid = session.valid
+    strikes = [(s.start_s, s.side) for s in strides] if len(strides) <= 120 else []
+    figures = [
+        time_plot(
+            "Knee flexion over the session; grey: angles not valid",
+            "deg",
+            session.time_s,
+            {side: session.coordinate(f"knee_angle_{side[0]}") for side in SIDES},
+            valid.kinematics,
+            events=strikes,
+            y_least=(0.0, 60.0),
+        )
+    ]
+    residuals = session.rows_of(session.results.residuals)
+    if residuals is not None and session.mass_kg and {"FX", "FY", "FZ"} <= set(residuals.columns):
+        force = np.linalg.norm(np.stack([residuals.column(c) for c in ("FX", "FY", "FZ")]), axis=0)
+        figures.append(
+            time_plot(
+                f"Residual force at the pelvis; grey: forces not valid; line: {RESIDUAL_LIMIT_PCT_BW:.0f} %",
+                "% BW",
+                session.time_s,
+                {"single": np.where(np.isfinite(force), 100.0 * force / (9.81 * session.mass_kg), np.nan)},
+                valid.kinetics,
+                limit=RESIDUAL_LIMIT_PCT_BW,
+                y_least=(0.0, 20.0),
+            )
+        )
+    return figures
+
+
+def _invalid(session: ReportSession) -> list[tuple[float, float]]:
+    return stretches(session.time_s, ~session.valid.kinematics) if len(session.time_s) else []
+
+
+def _gc(session: ReportSession) -> Mapping[int, float]:
+    found = {}
+    for level, share in _mapping(session.summary.get("gc")).items():
+        value = number(share)
+        if isinstance(level, str) and level.isdigit() and len(level) < 4 and value is not None:
+            found[int(level)] = min(max(value, 0.0), 1.0)
+    return found
+
+
+def _gc_curves(session: ReportSession, live: ReportSession | None) -> Mapping[str, Mapping[int, float]]:
+    runs = {"this": _gc(session)} | ({"live": _gc(live)} if live is not None else {})
+    return {name: points for name, points in runs.items() if points}
+
+
+def _gc_table(
+    session: ReportSession, live: ReportSession | None
+) -> list[tuple[str, float | None, float | None]]:
+    found = []
+    for name, one in (("this report", session), ("live", live)):
+        if one is not None:
+            median = number(_mapping(one.summary.get("reprojection_px")).get("median"))
+            found.append((name, _gc(one).get(5), median))
+    return found
+
+
+def _cameras(session: ReportSession) -> list[tuple[str, float | None, float | None]]:
+    return [
+        (str(name), number(_mapping(entry).get("gc5")), number(_mapping(entry).get("median_px")))
+        for name, entry in _mapping(session.summary.get("cameras")).items()
+    ]
+
+
+def _norm_scores(
+    curves: Mapping[str, Any], norms: Norms | None
+) -> list[tuple[str, float | None, float | None]]:
+    """Gait variable scores (deg) of the angles that have a band: label, left, right."""
+    if norms is None:
+        return []
+    found = []
+    for key in KINEMATIC_KEYS:
+        if key in norms.curves and key in curves:
+            ensemble = curves[key]
+            scores = []
+            for side in SIDES:
+                mean = ensemble.mean(side)
+                score = math.nan if mean is None else gait_variable_score(mean, norms.curves[key])
+                scores.append(None if math.isnan(score) else score)
+            found.append((ensemble.kind.label, scores[0], scores[1]))
+    return found
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,160 @@
+"""The fitted body drawn over video frames of the cameras; faces are pixelated."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from kincast.models.camera import Camera, CameraValues, camera_arrays, project, to_camera_frame
+from kincast.models.errors import UserMistakeError
+from kincast.offline.report.figures_3d import BONES, HEAD_RADIUS_M, Snapshot, joint_places
+from kincast.offline.report.motion import Motion
+from kincast.offline.report.session import ReportSession
+from kincast.streaming.importers.video import videos_in
+
+SHOWN_CAMERAS = 3
+SHOWN_INSTANTS = 2
+WIDTH_PX = 640
+JPEG_QUALITY = 80
+_COLOUR = {"left": (200, 90, 20), "right": (40, 40, 210), "trunk": (235, 235, 235)}  # BGR
+_OUTLINE = (15, 15, 15)
+BLUR_RADII = 2.2
+"""The head is hidden to this many times its radius."""
+
+
+class VideoMissingError(UserMistakeError):
+    """No video of any of the session's cameras in the folder."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """``jpeg`` is a data URI."""
+
+    camera: str
+    title: str
+    time_s: float
+    jpeg: str
+
+
+def overlays(
+    session: ReportSession,
+    motion: Motion,
+    moments: Sequence[Snapshot],
+    folder: Path,
+    video_start_s: float = 0.0,
+) -> tuple[Overlay, ...]:
+    """A few frames of a few cameras. Video time 0 is session time ``video_start_s``.
+
+    A camera's video is the file whose name is, or contains, the camera's. Frames that cannot be read are left out.
+
+    Raises:
+        VideoMissingError: the folder holds no video of a camera of the session.
+    """
+    videos = _videos(session.results.cameras, folder)
+    if session.body is None or motion.feet is None:
+        return ()
+    found = []
+    for camera in session.results.cameras:
+        if camera.name not in videos or len({o.camera for o in found}) >= SHOWN_CAMERAS:
+            continue
+        for moment in moments[: 2 * SHOWN_INSTANTS : 2]:
+            time_s = float(session.time_s[moment.row])
+            frame = _frame(videos[camera.name], time_s - video_start_s)
+            if frame is None:
+                continue
+            drawn = draw_body(
+                frame, camera, joint_places(session.body, session.poses[moment.row], motion.feet[moment.row])
+            )
+            found.append(Overlay(camera.name, moment.title, time_s, _data_uri(drawn)))
+    return tuple(found)
+
+
+def _videos(cameras: Sequence[Camera], folder: Path) -> Mapping[str, Path]:
+    files = videos_in(folder) if folder.is_dir() else ()
+    names = sorted((c.name for c in cameras), key=len, reverse=True)  # cam_10 before cam_1
+    found: dict[str, Path] = {}
+    for file in files:
+        name = next((n for n in names if n == file.stem), None) or next(
+            (n for n in names if n in file.stem), None
+        )
+        if name is not None and (name not in found or file.stem == name):
+            found[name] = file
+    if not found:
+        raise VideoMissingError(
+            f"{folder}: no video of this session's cameras; expected files named {', '.join(sorted(names)) or '(no cameras)'}"
+            " with .mp4, .avi, .mov, .mkv, .webm"
+        )
+    return found
+
+
+def _frame(path: Path, time_s: float) -> UInt8[np.ndarray, "height width 3"] | None:
+    if time_s < 0:
+        return None
+    capture = cv2.VideoCapture(str(path))
+    try:
+        rate = float(capture.get(cv2.CAP_PROP_FPS)) if capture.isOpened() else 0.0
+        if not 0.0 < rate < 10000.0:
+            return None
+        capture.set(cv2.CAP_PROP_POS_FRAMES, round(time_s * rate))
+        read, picture = capture.read()
+        return np.asarray(picture) if read else None
+    finally:
+        capture.release()
+
+
+def draw_body(
+    frame: UInt8[np.ndarray, "height width 3"], camera: Camera, places: Mapping[str, Float64[np.ndarray, "3"]]
+) -> UInt8[np.ndarray, "height2 width2 3"]:
+    """A copy of a frame, no wider than 640 px, with the body's lines on it and the head pixelated.
+
+    A frame of another size than the calibration's is taken for the same view, scaled.
+    """
+    values = CameraValues(*(None if v is None else v[0] for v in camera_arrays([camera])))
+    names = list(places)
+    points = np.stack([places[n] for n in names])
+    depth = np.asarray(to_camera_frame(values, points))[:, 2]
+    pixels = np.asarray(project(values, points))
+    width = frame.shape[1]
+    scale = min(1.0, WIDTH_PX / width)
+    small = (
+        cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        if scale < 1
+        else frame.copy()
+    )
+    pixels = pixels * np.array([small.shape[1] / camera.size_px[0], small.shape[0] / camera.size_px[1]])
+    seen = (depth > 0.1) & np.isfinite(pixels).all(axis=1) & (np.abs(pixels) < 1e4).all(axis=1)
+    at = {
+        n: (round(float(p[0])), round(float(p[1]))) for n, p, s in zip(names, pixels, seen, strict=True) if s
+    }
+    if "head" in at:
+        focal = float(camera.matrix[0, 0]) * small.shape[1] / camera.size_px[0]
+        radius = BLUR_RADII * HEAD_RADIUS_M * focal / float(depth[names.index("head")])
+        _pixelate(small, at["head"], max(4, round(radius)))
+    for thickness, outline in ((5, True), (2, False)):
+        for a, b, css in BONES:
+            if a in at and b in at:
+                colour = _OUTLINE if outline else _COLOUR[css.split()[-1]]
+                cv2.line(small, at[a], at[b], colour, thickness, cv2.LINE_AA)
+    return small
+
+
+def _pixelate(picture: np.ndarray, centre: tuple[int, int], radius: int) -> None:
+    height, width = picture.shape[:2]
+    x0, x1 = (int(np.clip(centre[0] + d, 0, width)) for d in (-radius, radius))
+    y0, y1 = (int(np.clip(centre[1] + d, 0, height)) for d in (-radius, radius))
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return
+    part = picture[y0:y1, x0:x1]
+    tiny = cv2.resize(part, (4, 4), interpolation=cv2.INTER_AREA)
+    picture[y0:y1, x0:x1] = cv2.resize(tiny, (x1 - x0, y1 - y0), interpolation=cv2.INTER_NEAREST)
+
+
+def _data_uri(picture: np.ndarray) -> str:
+    _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
