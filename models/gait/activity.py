@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from kincast.models.gait.signals import middle
+
 
 class Activity(enum.Enum):
     """WALKING: steps are coming. MOVING: feet or body move, but no step was clear enough to be one."""
@@ -41,7 +43,7 @@ def is_sitting(was_sitting: bool, leg_extension: Float64[np.ndarray, " n"], conf
     """Hysteresis on the hips' height over the recent past (median against single bad frames)."""
     if not len(leg_extension):
         return was_sitting
-    level = float(np.median(leg_extension))
+    level = middle(leg_extension)
     return level < (config.rise_above if was_sitting else config.sit_below)
 
 
@@ -57,10 +59,10 @@ def classify(
     if sitting:
         return Activity.SITTING
     if since_event_s > config.recent_s and len(slowest):
-        still = float(np.median(slowest.max(axis=1))) < config.still_m_s
+        still = middle(slowest.max(axis=1)) < config.still_m_s
         if still and float(np.ptp(leg_extension)) > config.rising:
             return Activity.RISING
-        if still and float(np.median(pelvis_speed)) < 2 * config.still_m_s:
+        if still and middle(pelvis_speed) < 2 * config.still_m_s:
             return Activity.STANDING
     return Activity.WALKING if since_event_s < config.step_memory_s else Activity.MOVING
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from kincast.models.gait.clocks import OFF, STRIKE, TYPICAL_SWING_S, Reading, read_clocks
-from kincast.models.gait.signals import FootSignals
+from kincast.models.gait.signals import FootSignals, middle
 
 
 class Phase(enum.Enum):
@@ -31,7 +31,8 @@ class ContactConfig:
     """Speeds in m/s, heights in m for a leg of 0.9 m (scaled with leg length), times in s.
 
     ``start_*``: the slowest point must move faster than this to leave; ``rest_*``: slower than this to have landed
-    (fractions of walking speed, at least the floor). ``confirm_s``: how long the new state must have lasted before
+    (fractions of walking speed, at least the floor). A toe may creep while it pushes off, so the foot has left only
+    once it is faster than ``clear_fraction`` (or moved on for ``lone_confirm_s``). ``confirm_s``: how long the new state must have lasted before
     it is said; it bounds the latency. ``min_travel_m``: how far every point of the foot must be from where it was
     when the foot began to move; ``min_travel_standing_m`` while the body hardly moves, where noise alone could
     look like a small step. ``lone_*``: the same for a foot that stands alone. Walking people do not leave the ground
@@ -39,6 +40,7 @@ class ContactConfig:
     """
 
     start_fraction: float = 0.4
+    clear_fraction: float = 0.7
     start_floor_m_s: float = 0.25
     rest_fraction: float = 0.4
     rest_floor_m_s: float = 0.2
@@ -55,7 +57,8 @@ class ContactConfig:
     min_stance_s: float = 0.10
     min_swing_s: float = 0.10
     landing_height_m: float = 0.05
-    settle_s: float = 0.15
+    settle_s: float = 0.06
+    stand_s: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -112,16 +115,16 @@ def advance(
 
 
 def _first_look(state: FootContact, s: FootSignals, config: ContactConfig) -> FootContact:
+    """At rest, or moving, throughout the last moments."""
     recent = s.t_s > s.t_s[-1] - config.settle_s
-    if s.t_s[-1] - s.t_s[0] < config.settle_s:
+    if s.t_s[-1] - s.t_s[0] < 0.99 * config.settle_s:
         return state
+    now = float(s.t_s[-1])
     if (s.slowest[recent] < rest_threshold(s, state, config)[recent]).all():
-        return replace(state, phase=Phase.STANCE, since_s=float(s.t_s[-1]), looked_until_s=float(s.t_s[-1]))
+        return replace(state, phase=Phase.STANCE, since_s=-np.inf, looked_until_s=now)
     if (s.slowest[recent] > start_threshold(s, state, config)[recent]).all():
         peak = float(s.slowest.max())
-        return replace(
-            state, phase=Phase.SWING, since_s=float(s.t_s[-1]), looked_until_s=float(s.t_s[-1]), peak_m_s=peak
-        )
+        return replace(state, phase=Phase.SWING, since_s=-np.inf, looked_until_s=now, peak_m_s=peak)
     return state
 
 
@@ -151,6 +154,9 @@ def _look_for_off(
     if first is None:
         return state, None
     lasted = float(s.t_s[-1] - s.t_s[first])
+    clear = (
+        bool(s.slowest[-1] > config.clear_fraction * s.walking_speed[-1]) or lasted > config.lone_confirm_s
+    )
     point = int(np.argmin(s.speed[first]))
     travel = float(np.linalg.norm(s.place[-1] - s.place[max(first - 1, 0)], axis=-1).min())
     walking = s.walking_speed[-1] > config.standing_m_s
@@ -158,7 +164,7 @@ def _look_for_off(
     confirm = config.confirm_off_s
     if other_swings:
         least, confirm = config.lone_travel_m, config.lone_confirm_s
-    if lasted < confirm or travel < least * leg_m / 0.9:
+    if lasted < confirm or travel < least * leg_m / 0.9 or not clear:
         return state, None
     coarse = _crossing_time(s, threshold, first)
     reading = read_clocks(s, OFF, point, coarse, state.noise_m_s, state.swing_s)
@@ -185,13 +191,14 @@ def _look_for_strike(
     known = np.isfinite(state.floor_m).all()
     limit = config.landing_height_m * leg_m / 0.9
     low = not known or bool((np.where(resting, clearance, np.inf) < limit).any())
-    still = lasted >= config.settle_s and bool((s.slowest[first:][-3:] < 2.5 * state.noise_m_s).all())
+    still = lasted >= config.stand_s and bool((s.slowest[first:][-3:] < 2.5 * state.noise_m_s).all())
     if lasted < config.confirm_strike_s or not (low or (still and other_swings)):
         return state, None
     coarse = _crossing_time(s, threshold, first)
     point = int(np.argmin(s.speed[first]))
-    swing = coarse - state.since_s
-    swing = state.swing_s + 0.5 * (min(swing, 2.5 * TYPICAL_SWING_S) - state.swing_s)
+    swing = state.swing_s
+    if np.isfinite(state.since_s):
+        swing += 0.5 * (min(coarse - state.since_s, 2.5 * TYPICAL_SWING_S) - swing)
     reading = read_clocks(s, STRIKE, point, coarse, state.noise_m_s, swing)
     state = replace(
         state,
@@ -216,8 +223,8 @@ def _learn_rest(state: FootContact, s: FootSignals, config: ContactConfig) -> Fo
     for k in range(3):
         resting = sure & (s.speed[:, k] < config.rest_floor_m_s)
         if resting.any():
-            level = float(np.median(s.height[resting, k]))
+            level = middle(s.height[resting, k])
             floor[k] = level if np.isnan(floor[k]) else floor[k] + 0.1 * (level - floor[k])
-    seen = float(np.median(s.slowest[sure]))
+    seen = middle(s.slowest[sure])
     noise = state.noise_m_s + 0.02 * (seen - state.noise_m_s)
     return replace(state, floor_m=floor, noise_m_s=noise, looked_until_s=float(t_new))

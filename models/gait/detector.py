@@ -10,18 +10,13 @@ from kincast.models.gait.activity import Activity, ActivityConfig, classify, is_
 from kincast.models.gait.clocks import OFF, STRIKE
 from kincast.models.gait.contact import ContactConfig, Detection, FootContact, Phase, advance
 from kincast.models.gait.force_clock import ForceClock
-from kincast.models.gait.ground import STILL_GROUND, estimate_ground_velocity, followed
-from kincast.models.gait.heading import mean_velocity
-from kincast.models.gait.signals import REFERENCE_S, foot_signals
+from kincast.models.gait.signals import FootSignals, foot_signals
 from kincast.models.gait.strides import Instant, StrideEvents, StrideMeasures, Uncertainty, measure_stride
 from kincast.models.gait.track import SIDES, GaitSample, GaitTrack
+from kincast.models.ground_velocity import GroundEstimator, GroundVelocity
 
 LOOK_BACK_S = 0.6
-GROUND_WINDOW_S = 3.0
-GROUND_EVERY = 8
 STEADY_S = 2.0
-LEAST_GROUND_S = 0.3
-"""Whether the ground moves is asked first when this much was seen; before, nothing is known of contact."""
 
 
 @dataclass(frozen=True)
@@ -80,19 +75,24 @@ class GaitDetector:
     def __init__(self, config: GaitConfig | None = None) -> None:
         self.config = config or GaitConfig()
         self.track = GaitTrack()
-        self.ground = STILL_GROUND
+        self._ground = GroundEstimator(self.config.belt_speed_m_s)
+        self._grounded_ns = -(1 << 62)
         self.force_clock = ForceClock()
         self._contact = [FootContact(), FootContact()]
         self._history = [_SideHistory(), _SideHistory()]
         self._sitting = False
         self._last_event_s = -np.inf
-        self._ground_known = False
-        self._steps = 0
+        self._looked = False
 
     @property
     def phases(self) -> tuple[Phase, Phase]:
         """Contact phase of the right and the left foot."""
         return self._contact[0].phase, self._contact[1].phase
+
+    @property
+    def ground(self) -> GroundVelocity:
+        """What is known of the ground's velocity."""
+        return self._ground.ground
 
     def step(
         self,
@@ -115,14 +115,12 @@ class GaitDetector:
         self.track.update(settled, tail)
         if self.track.n < 3:
             return GaitStep((), (), Activity.MOVING, no_event_reason(Activity.MOVING))
-        if not self._ground_known or self._steps % GROUND_EVERY == 0:
-            self._estimate_ground()
-        self._steps += 1
+        self._learn_ground()
         now_s = float(self.track.t_s[-1])
-        start = int(np.searchsorted(self.track.t_s, now_s - LOOK_BACK_S))
         recent = int(np.searchsorted(self.track.t_s, now_s - self.config.activity.recent_s))
         self._sitting = is_sitting(self._sitting, self.track.leg_extension[recent:], self.config.activity)
-        found = self._look(start, hidden) if self._ground_known else []
+        signals = foot_signals(self.track, recent, self.ground.velocity_m_s)
+        found = self._look(signals, hidden) if self._ground.known else []
         strides = tuple(
             s for side, d in found if d.event == STRIKE and (s := self._close_stride(side)) is not None
         )
@@ -131,7 +129,7 @@ class GaitDetector:
             Event(SIDES[side], d.event, origin + round(d.reading.t_s * 1e9), d.reading.sd_s)
             for side, d in found
         )
-        activity = self._activity(recent, now_s, hidden)
+        activity = self._activity(signals, recent, now_s, hidden)
         sides = tuple(name for name, h in zip(SIDES, hidden, strict=True) if h)
         return GaitStep(events, strides, activity, no_event_reason(activity, sides))
 
@@ -143,50 +141,64 @@ class GaitDetector:
     def _forget(self) -> None:
         self.track.clear()
         self.force_clock.forget()
+        self._ground.forget()
         self._contact = [FootContact(floor_m=c.floor_m, noise_m_s=c.noise_m_s) for c in self._contact]
         self._history = [_SideHistory(), _SideHistory()]
         self._last_event_s = -np.inf
 
-    def _estimate_ground(self) -> None:
-        t = self.track.t_s
-        first = int(np.searchsorted(t, t[-1] - GROUND_WINDOW_S))
-        if t[-1] - t[first] < LEAST_GROUND_S:
-            return
-        self._ground_known = True
-        seen = estimate_ground_velocity(self.track.feet_velocity[first:], self.config.belt_speed_m_s)
-        self.ground = followed(self.ground, seen)
-
-    def _look(self, start: int, hidden: tuple[bool, bool]) -> list[tuple[int, Detection]]:
-        found: list[tuple[int, Detection]] = []
-        for side in (0, 1):
-            signals = foot_signals(self.track, side, start, self.ground.velocity_m_s)
-            if hidden[side]:
-                self._contact[side] = FootContact(
-                    floor_m=self._contact[side].floor_m, noise_m_s=self._contact[side].noise_m_s
-                )
-                self._history[side] = _SideHistory()
-                continue
-            other_swings = self._contact[1 - side].phase is Phase.SWING
-            state, detection = advance(
-                self._contact[side], signals, self.config.contact, other_swings, self.config.leg_length_m
+    def _learn_ground(self) -> None:
+        """Hand every sample whose smoothed velocity is final to the estimator, once."""
+        track = self.track
+        first = int(np.searchsorted(track.t_ns[: track.n_final], self._grounded_ns, side="right"))
+        for i in range(first, track.n_final):
+            self._grounded_ns = int(track.t_ns[i])
+            self._ground.update(
+                self._grounded_ns,
+                track.feet_velocity[i].reshape(6, 3),
+                track.pelvis_velocity[i, :2],
+                track.forward[i],
             )
-            self._contact[side] = state
-            if detection is None:
-                continue
-            if self._steady(side, detection.reading.t_s):
-                self.force_clock.expect(side, detection.event, detection.reading.t_s)
-            reading = self.force_clock.correct(side, detection.event, detection.reading)
-            detection = replace(detection, reading=reading)
-            history = self._history[side]
-            instant = Instant(detection.reading.t_s, detection.reading.sd_s)
-            (history.strikes if detection.event == STRIKE else history.offs).append(instant)
-            history.forget_before(instant.t_s - 8.0)
-            if self._sitting:
-                history.strikes.clear()
-                continue
-            self._last_event_s = max(self._last_event_s, instant.t_s)
-            found.append((side, detection))
-        return found
+
+    def _look(
+        self, signals: tuple[FootSignals, FootSignals], hidden: tuple[bool, bool]
+    ) -> list[tuple[int, Detection]]:
+        """Contact of both feet now; at the first look also what happened while the ground was not yet known."""
+        n = len(signals[0].t_s)
+        start = int(np.searchsorted(signals[0].t_s, signals[0].t_s[-1] - LOOK_BACK_S))
+        ends = (n,) if self._looked else range(3, n + 1)
+        self._looked = True
+        return [
+            (side, detection)
+            for end in ends
+            for side in (0, 1)
+            if (detection := self._look_at(side, signals[side].rows(start, end), hidden[side])) is not None
+        ]
+
+    def _look_at(self, side: int, signals: FootSignals, hidden: bool) -> Detection | None:
+        contact, history = self._contact, self._history[side]
+        if hidden:
+            contact[side] = FootContact(floor_m=contact[side].floor_m, noise_m_s=contact[side].noise_m_s)
+            self._history[side] = _SideHistory()
+            return None
+        other_swings = contact[1 - side].phase is Phase.SWING
+        contact[side], detection = advance(
+            contact[side], signals, self.config.contact, other_swings, self.config.leg_length_m
+        )
+        if detection is None:
+            return None
+        if self._steady(side, detection.reading.t_s):
+            self.force_clock.expect(side, detection.event, detection.reading.t_s)
+        detection = replace(
+            detection, reading=self.force_clock.correct(side, detection.event, detection.reading)
+        )
+        instant = Instant(detection.reading.t_s, detection.reading.sd_s)
+        (history.strikes if detection.event == STRIKE else history.offs).append(instant)
+        history.forget_before(instant.t_s - 8.0)
+        if self._sitting:
+            history.strikes.clear()
+            return None
+        self._last_event_s = max(self._last_event_s, instant.t_s)
+        return detection
 
     def _steady(self, side: int, t_s: float) -> bool:
         """Walking on: both feet struck within the last strides. First, last and odd steps teach no delay."""
@@ -207,20 +219,20 @@ class GaitDetector:
         measures = measure_stride(self.track, events, self.ground.velocity_m_s, uncertainty)
         return None if measures is None else StrideResult(SIDES[side], measures, self.track.origin_ns)
 
-    def _activity(self, recent: int, now_s: float, hidden: tuple[bool, bool]) -> Activity:
+    def _activity(
+        self,
+        signals: tuple[FootSignals, FootSignals],
+        recent: int,
+        now_s: float,
+        hidden: tuple[bool, bool],
+    ) -> Activity:
         if any(hidden):
             return Activity.HIDDEN
-        track, ground = self.track, self.ground.velocity_m_s
-        velocity = track.feet_velocity[recent:].copy()
-        velocity[..., :2] -= ground
-        slowest = np.linalg.norm(velocity, axis=-1).min(axis=-1)
-        over_ground = mean_velocity(track.t_s, track.pelvis[:, :2], track.t_s[recent:], REFERENCE_S) - ground
-        speed = np.linalg.norm(over_ground, axis=-1)
         return classify(
             self._sitting,
-            slowest,
-            speed,
-            track.leg_extension[recent:],
+            np.stack([s.slowest for s in signals], axis=-1),
+            signals[0].walking_speed,
+            self.track.leg_extension[recent:],
             now_s - self._last_event_s,
             self.config.activity,
         )

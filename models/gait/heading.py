@@ -9,6 +9,8 @@ from jaxtyping import Float64
 
 MIN_PATH_M = 0.10
 """Shorter pelvis paths do not define a direction; the facing direction stands in."""
+LEAST_S = 0.1
+"""Over less, a mean velocity says nothing."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,16 @@ def mean_velocity(
     at_s: Float64[np.ndarray, " m"],
     over_s: float,
 ) -> Float64[np.ndarray, "m 2"]:
-    """Mean velocity over the ``over_s`` before each instant (less at the start of the record; 0 under 0.1 s)."""
+    """Mean velocity over the ``over_s`` before each instant.
+
+    At the start of the record over at least its first ``LEAST_S``, the same for all instants in it; 0 while it is shorter.
+    """
     begin = np.maximum(at_s - over_s, times_s[0])
-    end = np.minimum(at_s, times_s[-1])
-    moved = np.stack(
-        [
-            np.interp(end, times_s, positions[:, k]) - np.interp(begin, times_s, positions[:, k])
-            for k in range(2)
-        ],
-        axis=-1,
-    )
-    span = end - begin
-    velocity = moved / np.maximum(span, 1e-3)[:, None]
-    velocity[span < 0.1] = 0.0
-    return velocity
+    end = np.minimum(np.maximum(at_s, times_s[0] + LEAST_S), times_s[-1])
+    if times_s[-1] - times_s[0] < 0.99 * LEAST_S:
+        return np.zeros((len(at_s), 2))
+    x, y = positions[:, 0], positions[:, 1]
+    moved = np.empty((len(at_s), 2))
+    moved[:, 0] = np.interp(end, times_s, x) - np.interp(begin, times_s, x)
+    moved[:, 1] = np.interp(end, times_s, y) - np.interp(begin, times_s, y)
+    return moved / (end - begin)[:, None]

@@ -66,35 +66,52 @@ class GaitLandmarks:
             joint: [int(self._model.body(f"{joint}_{side}").id) for side in _SIDES]
             for joint in ("femur", "tibia", "talus")
         }
+        self._bodies = np.concatenate([self._joints["femur"], self._joints["talus"], bodies]).astype(int)
         rest = np.zeros(41)
         rest[3] = 1.0
-        self._move(rest)
+        self._data.qpos[:] = body.full_qpos(rest)
+        mujoco.mj_kinematics(self._model, self._data)
         hip, knee, ankle = (self._data.xpos[self._joints[j]] for j in ("femur", "tibia", "talus"))
         lengths = np.linalg.norm(hip - knee, axis=1) + np.linalg.norm(knee - ankle, axis=1)
         self.leg_length_m = float(lengths.mean())
 
-    def _move(self, q: Float64[np.ndarray, "41"]) -> None:
-        self._data.qpos[:] = self._body.full_qpos(q)
-        mujoco.mj_kinematics(self._model, self._data)
-
     def samples(self, t_ns: Sequence[int], q: Float64[np.ndarray, "pose 41"]) -> tuple[GaitSample, ...]:
         """One gait sample per pose."""
-        return tuple(self._sample(int(t), pose) for t, pose in zip(t_ns, q, strict=True))
-
-    def _sample(self, t_ns: int, q: Float64[np.ndarray, "41"]) -> GaitSample:
-        self._move(q)
-        d = self._data
-        rotation = d.xmat[self._foot_bodies].reshape(-1, 3, 3)
-        feet = d.xpos[self._foot_bodies] + np.einsum("pij,pj->pi", rotation, self._foot_places)
-        hips, ankles = d.xpos[self._joints["femur"]], d.xpos[self._joints["talus"]]
-        w, x, y, z = q[3:7]
-        forward = np.array([1 - 2 * (y * y + z * z), 2 * (x * y + w * z)])  # segment x axis, horizontal part
-        norm = float(np.hypot(*forward))
-        extension = float(hips[:, 2].mean() - ankles[:, 2].min()) / self.leg_length_m
-        return GaitSample(
-            t_ns=t_ns,
-            feet=feet.reshape(2, 3, 3),
-            pelvis=hips.mean(axis=0),
-            forward=forward / norm if norm > 0.1 else np.array([1.0, 0.0]),
-            leg_extension=extension,
+        n, model, data = len(t_ns), self._model, self._data
+        if n == 0:
+            return ()
+        places = np.empty((n, len(self._bodies), 3))
+        turns = np.empty((n, len(self._foot_bodies), 9))
+        for i, qpos in enumerate(self._full_qpos(q)):
+            data.qpos[:] = qpos
+            mujoco.mj_kinematics(model, data)
+            data.xpos.take(self._bodies, axis=0, out=places[i])
+            data.xmat.take(self._foot_bodies, axis=0, out=turns[i])
+        feet = places[:, 4:] + np.einsum("npij,pj->npi", turns.reshape(n, -1, 3, 3), self._foot_places)
+        pelvis = 0.5 * (places[:, 0] + places[:, 1])
+        extension = (pelvis[:, 2] - places[:, 2:4, 2].min(axis=1)) / self.leg_length_m
+        w, x, y, z = q[:, 3:7].T
+        forward = np.stack(
+            [1 - 2 * (y * y + z * z), 2 * (x * y + w * z)], -1
+        )  # segment x axis, horizontal part
+        norm = np.sqrt((forward * forward).sum(axis=1))
+        forward = np.where(norm[:, None] > 0.1, forward / np.maximum(norm, 0.1)[:, None], (1.0, 0.0))
+        feet = feet.reshape(n, 2, 3, 3)
+        return tuple(
+            GaitSample(int(t_ns[i]), feet[i], pelvis[i], forward[i], float(extension[i])) for i in range(n)
         )
+
+    def _full_qpos(self, q: Float64[np.ndarray, "pose 41"]) -> Float64[np.ndarray, "pose nq"]:
+        """:meth:`Body.full_qpos` of several poses at once; only values of the polynomials are needed here."""
+        coupling = self._body.coupling
+        driving = q[:, 7 + coupling.driver]
+        inside = np.clip(driving, *coupling.range)
+        c = coupling.coefficients.T
+        value, rate = c[4], 0.0
+        for power in (3, 2, 1, 0):
+            rate = rate * inside + value
+            value = value * inside + c[power]
+        full = np.empty((len(q), coupling.nq))
+        full[:, coupling.independent_qpos] = q
+        full[:, coupling.coupled_qpos] = value + rate * (driving - inside)
+        return full

@@ -81,15 +81,15 @@ class GaitTrack:
         self._raw = np.zeros((capacity, 21))
         self._smooth = np.zeros((capacity, 21))
         self._slope = np.zeros((capacity, 21))
+        self._t_s = np.zeros(capacity)
         self._facing = np.zeros((capacity, 2))
         self._extension = np.zeros(capacity)
-        self._n = 0
-        self._n_settled = 0
+        self._n = self._n_settled = self._n_final = 0
         self._origin_ns: int | None = None
 
     def clear(self) -> None:
         """Forget everything but the time origin."""
-        self._n = self._n_settled = 0
+        self._n = self._n_settled = self._n_final = 0
 
     def update(self, settled: tuple[GaitSample, ...], tail: tuple[GaitSample, ...]) -> None:
         """Append what became final and replace the tail. Samples not newer than the last settled are ignored."""
@@ -111,6 +111,7 @@ class GaitTrack:
         if n and sample.t_ns <= self._times_ns[n - 1]:
             return
         self._times_ns[n] = sample.t_ns
+        self._t_s[n] = (sample.t_ns - self._origin_ns) * 1e-9
         self._raw[n, :18] = sample.feet.reshape(-1)
         self._raw[n, 18:] = sample.pelvis
         self._facing[n] = sample.forward
@@ -121,13 +122,14 @@ class GaitTrack:
         n = self._n
         if n == 0:
             return
-        recent = self._times_ns[max(0, n - 12) : n]
-        interval_s = float(np.median(np.diff(recent))) * 1e-9 if len(recent) > 1 else SMOOTHING_HALF_WIDTH_S
-        half_width = int(np.clip(round(SMOOTHING_HALF_WIDTH_S / max(interval_s, 1e-3)), 1, 8))
+        steps_s = np.sort(np.diff(self._t_s[max(0, n - 12) : n]))
+        interval_s = float(steps_s[len(steps_s) // 2]) if n > 1 else SMOOTHING_HALF_WIDTH_S
+        half_width = min(max(round(SMOOTHING_HALF_WIDTH_S / max(interval_s, 1e-3)), 1), 8)
         context = max(0, changed - 3 * half_width)
         start = max(0, changed - 2 * half_width)
-        t = (self._times_ns[context:n] - self._times_ns[context]) * 1e-9
+        t = self._t_s[context:n] - self._t_s[context]
         value, slope = local_quadratic(t, self._raw[context:n], start - context, half_width)
+        self._n_final = max(self._n_settled - half_width, 0)
         self._smooth[start:n] = value
         self._slope[start:n] = slope
 
@@ -136,10 +138,19 @@ class GaitTrack:
             np.searchsorted(self._times_ns[: self._n], self._times_ns[self._n - 1] - int(self.KEEP_S * 1e9))
         )
         keep_from = min(max(keep_from, self._n // 4), self._n_settled)
-        for array in (self._times_ns, self._raw, self._smooth, self._slope, self._facing, self._extension):
+        for array in (
+            self._times_ns,
+            self._t_s,
+            self._raw,
+            self._smooth,
+            self._slope,
+            self._facing,
+            self._extension,
+        ):
             array[: self._n - keep_from] = array[keep_from : self._n].copy()
         self._n -= keep_from
         self._n_settled -= keep_from
+        self._n_final = max(self._n_final - keep_from, 0)
 
     @property
     def n(self) -> int:
@@ -150,6 +161,11 @@ class GaitTrack:
     def n_settled(self) -> int:
         """Number of samples that cannot change any more."""
         return self._n_settled
+
+    @property
+    def n_final(self) -> int:
+        """Number of samples whose smoothed values cannot change any more either."""
+        return self._n_final
 
     @property
     def last_settled_ns(self) -> int:
@@ -163,7 +179,11 @@ class GaitTrack:
 
     @property
     def t_s(self) -> Float64[np.ndarray, " n"]:
-        return (self._times_ns[: self._n] - self.origin_ns) * 1e-9
+        return self._t_s[: self._n]
+
+    @property
+    def t_ns(self) -> Int64[np.ndarray, " n"]:
+        return self._times_ns[: self._n]
 
     @property
     def feet(self) -> Float64[np.ndarray, "n 2 3 3"]:

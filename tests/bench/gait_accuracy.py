@@ -252,7 +252,7 @@ def print_clocks(walks: list[tuple[str, MeasuredWalk]]) -> None:
             if not walk.t_s[0] + 0.3 < event.time_s < walk.t_s[-1] - 0.15:
                 continue
             near = event.time_s - walk.t_s[0]
-            signals = foot_signals(detector.track, ("right", "left").index(event.side), 0, walk.ground)
+            signals = foot_signals(detector.track, 0, walk.ground)[("right", "left").index(event.side)]
             at = int(np.searchsorted(signals.t_s, near))
             if signals.walking_speed[at] < 0.5:
                 continue
