@@ -18,7 +18,6 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from kincast.models.belt import BeltEstimator
 from kincast.models.body.body import Body
 from kincast.models.body.parameters import harness_force
 from kincast.models.contact_forces import (
@@ -31,6 +30,7 @@ from kincast.models.contact_forces import (
 )
 from kincast.models.differentiation import MotionState, PoseHistory
 from kincast.models.fit_result import FitResult, SettledPose
+from kincast.models.ground_velocity import GroundEstimator
 from kincast.models.inverse_dynamics import InverseDynamics, opensim_generalised_forces
 from kincast.models.leg_muscles import LegMuscleModel
 from kincast.models.sole import SoleFloor
@@ -70,7 +70,7 @@ class KineticsStream:
         self._harness_N = harness_force(self._config.external_support)
         follows_body = abs(mass_kg / float(body.parameters.mass_kg) - 1.0) < 1e-9
         self._measured_mass_kg = None if follows_body else mass_kg
-        self._belt = BeltEstimator(self._config.belt_speed_m_s)
+        self._belt = GroundEstimator(self._config.belt_speed_m_s)
         self._waiting: deque[SettledPose] = deque()
         self._times_ns: deque[int] = deque(maxlen=16)
         self._last_seq = -1
@@ -135,7 +135,7 @@ class KineticsStream:
     def learn_from(self, earlier: KineticsStream) -> None:
         """Begin the same session anew, knowing already how floor and belt lie; ``earlier`` is not used any more."""
         self._belt, self._floor = earlier._belt, earlier._floor
-        self._belt.rewind()
+        self._belt.forget()
         self._floor.rewind()
 
     def _restart_history(self, fit: FitResult) -> None:
@@ -186,7 +186,7 @@ class KineticsStream:
         qfrc = qfrc - dynamics.lifted_by(self._harness_N)
         wrench = dynamics.demanded_wrench(qfrc)
         points, gate = self._feet(motion)
-        pelvis_speed_m_s = float(np.linalg.norm(motion.v[:2] - self._belt.velocity))
+        pelvis_speed_m_s = float(np.linalg.norm(motion.v[:2] - self._belt.velocity_m_s))
         expected = self._load_prior(motion.t_ns, gate, pelvis_speed_m_s)
         found = self._contact.solve(wrench, dynamics.pelvis, points, gate, expected)
         if self._unexplained(found.residual) > 1.0:
@@ -243,8 +243,7 @@ class KineticsStream:
         velocity = sole.velocity.reshape(-1, 3)
         forward = self._dynamics.pelvis_rotation[:2, 0]
         heading = forward / max(float(np.linalg.norm(forward)), 1e-9)
-        low = int(np.argmin(sole.position[:, :, 2]))
-        belt = self._belt.update(motion.t_ns, velocity[low, :2], motion.v[:2], heading)
+        belt = self._belt.update(motion.t_ns, velocity, motion.v[:2], heading).velocity_m_s
         relative = sole.velocity.copy()
         relative[:, :, :2] -= belt
         speed = np.linalg.norm(relative, axis=2)
