@@ -14,6 +14,7 @@ from kincast.deploy.cli.demo import Demo
 from kincast.deploy.cli.import_ import Import
 from kincast.deploy.cli.keys import Keys
 from kincast.deploy.cli.live import Live
+from kincast.deploy.cli.refit import Refit
 from kincast.deploy.cli.replay import Replay
 
 
@@ -31,6 +32,7 @@ VERBS: dict[str, type] = {
     "import": Import,
     "body": Body,
     "replay": Replay,
+    "refit": Refit,
     "compare": Compare,
     "keys": Keys,
     "bench": Bench,

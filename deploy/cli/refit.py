@@ -1,0 +1,88 @@
+"""``kincast refit``: the offline path over one or several recordings of one person, into results folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from kincast.deploy.cli.replay import ReplayOptionError, read_body, recorded_inputs
+
+
+@dataclass(frozen=True)
+class Refit:
+    """Fit whole recordings at once: the best motion, body and cameras they hold, then kinetics and gait."""
+
+    recordings: Positional[tuple[Path, ...]]
+    """One or several recordings (.mcap) of the same person."""
+    output: Annotated[Path, arg(aliases=["-o"])]
+    """Folder for the results; with several recordings one folder each, by its file name."""
+    body: Path | None = None
+    """Body of the person (body.json), held as it is; without it the body is estimated."""
+    fix_cameras: bool = False
+    """Hold the recorded calibration; without it the cameras are refined where the data demand it."""
+    kinetics: Literal["twin", "optimisation"] = "optimisation"
+    """Which kinetics feed the results. Only optimisation exists in this version."""
+    muscles: bool = False
+    """Muscle activations too (the default)."""
+    torques: bool = False
+    """Joint torques alone, no muscles."""
+
+    def run(self) -> int:
+        from kincast.offline.refit import built_body, refit
+        from kincast.offline.refit_results import session_results
+        from kincast.streaming.kinetics_config import KineticsConfig
+        from kincast.streaming.results.writer import write_results
+
+        if self.muscles and self.torques:
+            raise ReplayOptionError("--muscles and --torques exclude each other: choose one")
+        if self.kinetics == "twin":
+            raise ReplayOptionError(
+                "--kinetics twin: no learned twin ships with this version; choose: optimisation"
+            )
+        found = refit(self.recordings, read_body(self.body), tell=print)
+        body = built_body(found, muscles=not self.torques)
+        for refitted, folder in zip(found.trials, self.folders(), strict=True):
+            results = session_results(refitted, body, KineticsConfig(muscles=not self.torques))
+            facts = self._facts(refitted.trial.path, refitted.trial.header, found)
+            write_results(folder, results, facts, recorded_inputs(refitted.trial.path))
+            valid = results.kinematics_valid.mean() if len(results.t_ns) else 0.0
+            print(
+                f"{folder}: {len(results.t_ns)} rows, {valid:.0%} with valid kinematics,"
+                f" {len(results.events)} gait events, {len(results.strides)} strides"
+            )
+        return 0
+
+    def folders(self) -> list[Path]:
+        """Where each recording's results go."""
+        if len(self.recordings) == 1:
+            return [self.output]
+        taken: dict[str, int] = {}
+        folders = []
+        for path in self.recordings:
+            count = taken[path.stem] = taken.get(path.stem, 0) + 1
+            folders.append(self.output / (path.stem if count == 1 else f"{path.stem}-{count}"))
+        return folders
+
+    def _facts(self, path, header, found):
+        import hashlib
+
+        from kincast.streaming.results.session import RunFacts
+
+        return RunFacts(
+            header=header,
+            body=found.body,
+            cameras=found.cameras,
+            kinetics=self.kinetics,
+            input_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            cameras_adjusted=False,
+            config={
+                "recordings": [p.name for p in self.recordings],
+                "body": str(self.body or ""),
+                "fix_cameras": self.fix_cameras,
+                "muscles": not self.torques,
+                "seconds": {name: round(s, 3) for name, s in found.seconds.items()},
+            },
+        )

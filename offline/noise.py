@@ -1,0 +1,70 @@
+"""How wrong the detector was in one recording: learned from all of its residuals at once.
+
+The model is that of the live fit (:mod:`kincast.models.detector_noise`): a variance per confidence and per
+keypoint, here over the whole recording, and a factor per camera on top (a knocked or badly calibrated camera counts
+for less). Each update is the expectation-maximisation step for the scale of a t distribution (Lange, Little and Taylor 1989).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from kincast.models.detector_noise import DetectorNoise, DetectorNoiseConfig
+from kincast.offline.trajectory.problem import FitProblem, Pictures, ViewErrors
+
+CAMERA_PRIOR_COUNT = 300.0
+CAMERA_FACTORS = (1.0, 100.0)
+"""No camera counts for more than its detections say; a bad one for at least a hundredth."""
+_WHOLE_RECORDING = replace(DetectorNoiseConfig(), memory_s=np.inf, fitted_parameters=0.0)
+
+
+@dataclass(frozen=True)
+class NoiseEstimate:
+    """What was learned; ``information`` of every detection (1/px^2)."""
+
+    information: Float32[np.ndarray, "instant slot site"]
+    camera_factor: Float64[np.ndarray, " camera"]
+    sigma_px: float
+
+
+def assumed_noise(pictures: Pictures, cameras: int) -> NoiseEstimate:
+    """Before any residual was seen."""
+    return _estimate(DetectorNoise(pictures.sites, _WHOLE_RECORDING), pictures, np.ones(cameras))
+
+
+def learned_noise(problem: FitProblem, errors: ViewErrors, before: NoiseEstimate) -> NoiseEstimate:
+    """From the residuals of a fit that used ``before``."""
+    p, cameras = problem.pictures, len(problem.cameras)
+    if not cameras:
+        return before
+    noise = DetectorNoise(p.sites, _WHOLE_RECORDING)
+    flat = (-1, p.sites)
+    factor = before.camera_factor[p.camera]
+    scaled = errors.error_px / np.sqrt(factor)[..., None]
+    for _ in range(2):  # bins and keypoints share the error between them
+        noise.update(
+            scaled.reshape(flat), errors.robust_weight.reshape(flat), p.confidence.reshape(flat), 0.0
+        )
+    expected = _estimate(noise, p, np.ones(cameras)).information
+    ratio = 0.5 * errors.robust_weight * errors.error_px.astype(np.float64) ** 2 * expected
+    new = np.ones(cameras)
+    for c in range(cameras):
+        mine = (p.camera == c)[..., None] & (expected > 0)
+        total = CAMERA_PRIOR_COUNT + float(ratio[mine].sum())
+        new[c] = total / (CAMERA_PRIOR_COUNT + float(mine.sum()))
+    return _estimate(noise, p, np.clip(new / np.median(new), *CAMERA_FACTORS))
+
+
+def _estimate(
+    noise: DetectorNoise, pictures: Pictures, camera_factor: Float64[np.ndarray, " camera"]
+) -> NoiseEstimate:
+    n, s, sites = pictures.confidence.shape
+    if s == 0:
+        return NoiseEstimate(np.zeros((n, s, sites), np.float32), camera_factor, 0.0)
+    information = noise.information(pictures.confidence.reshape(-1, sites)).reshape(n, s, sites)
+    information = information / camera_factor[pictures.camera][..., None]
+    sigma = float(np.sqrt(np.median(1.0 / information[information > 0]))) if (information > 0).any() else 0.0
+    return NoiseEstimate(information.astype(np.float32), camera_factor, sigma)

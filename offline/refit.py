@@ -1,0 +1,203 @@
+"""``kincast refit``: the best motion of one person that one or several recordings hold, all of each known at once.
+
+    recordings -> observations -> body -> live fit (start) -> trajectory <-> detector noise -> kinetics, gait
+
+The trajectory's representation is a :class:`~kincast.offline.trajectory.interface.TrajectoryFitter`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from jaxtyping import Bool
+
+from kincast.models.body import Body, BodyParameters, build_body
+from kincast.models.body_fit import fit_body
+from kincast.models.camera import Camera
+from kincast.models.errors import UserMistakeError
+from kincast.models.observations import Observations
+from kincast.offline.calibrate import DifferentPeopleError
+from kincast.offline.live_start import LivePoses, live_poses
+from kincast.offline.noise import NoiseEstimate, assumed_noise, learned_noise
+from kincast.offline.observe import observe
+from kincast.offline.tracked import tracked_rows
+from kincast.offline.trajectory.interface import FittedTrajectory, Trajectory, TrajectoryFitter
+from kincast.offline.trajectory.problem import FitProblem, MotionPrior, Pictures, pictures_of
+from kincast.offline.trajectory.spline import SplineFitter
+from kincast.streaming.messages import SessionHeader
+
+Tell = Callable[[str], None]
+"""Where progress is told, a short line at a time."""
+
+
+class NothingToRefitError(UserMistakeError):
+    """No recording was given, or none shows the person."""
+
+
+@dataclass(frozen=True)
+class RefitConfig:
+    """``noise_rounds``: how often trajectory and detector noise are estimated in turn, ``iterations`` at most each."""
+
+    prior: MotionPrior = field(default_factory=MotionPrior)
+    fitter: TrajectoryFitter = field(default_factory=SplineFitter)
+    noise_rounds: int = 2
+    iterations: int = 15
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One recording of the person and the live fit of it."""
+
+    path: Path
+    header: SessionHeader
+    observations: Observations
+    pictures: Pictures
+    live: LivePoses
+
+
+@dataclass(frozen=True)
+class RefittedTrial:
+    """One recording with its trajectory. ``tracked``: rows at which the person was followed."""
+
+    trial: Trial
+    problem: FitProblem
+    fit: FittedTrajectory
+    noise: NoiseEstimate
+    tracked: Bool[np.ndarray, " row"]
+
+
+@dataclass(frozen=True)
+class Refit:
+    """The person, the cameras they were seen by, and every recording's trajectory."""
+
+    body: BodyParameters
+    trials: tuple[RefittedTrial, ...]
+    seconds: dict[str, float]
+
+    @property
+    def cameras(self) -> tuple[Camera, ...]:
+        return self.trials[0].problem.cameras
+
+
+def refit(
+    paths: Sequence[Path],
+    body: BodyParameters | None = None,
+    config: RefitConfig | None = None,
+    tell: Tell = lambda line: None,
+) -> Refit:
+    """Refit all recordings of one person together. A ``body`` given is held; otherwise it is estimated.
+
+    Raises:
+        NothingToRefitError, DifferentPeopleError, NotARecordingError, NothingRecordedError
+        TooLittleSeenError, UnlikePersonError: see :func:`kincast.models.body_fit.fit_body`.
+    """
+    config = config or RefitConfig()
+    if not paths:
+        raise NothingToRefitError("refit needs at least one recording (.mcap)")
+    clock = _Clock()
+    seen = [observe(path) for path in paths]
+    clock.lap("read")
+    one_person([header for header, _ in seen])
+    if body is None:
+        body = estimated_body(seen)
+        tell(f"body from {len(seen)} recording{'s' if len(seen) > 1 else ''}")
+    body = for_sessions(body, [header for header, _ in seen])
+    clock.lap("body")
+    built = build_body(body, "torque", seen[0][1].keypoint_set)
+    trials = [
+        Trial(path, header, observations, pictures_of(observations), live_poses(built, observations))
+        for path, (header, observations) in zip(paths, seen, strict=True)
+    ]
+    clock.lap("live fit")
+    fitted = []
+    for trial in trials:
+        fitted.append(fitted_trial(trial, body, config))
+        tell(f"{trial.path.stem}: {_words(fitted[-1])}")
+    clock.lap("trajectory")
+    return Refit(body, tuple(fitted), clock.seconds)
+
+
+def fitted_trial(
+    trial: Trial, body: BodyParameters, config: RefitConfig, start: Trajectory | None = None
+) -> RefittedTrial:
+    """Trajectory and detector noise in turn, with body and cameras held."""
+    cameras = trial.observations.cameras
+    noise = assumed_noise(trial.pictures, len(cameras))
+    at = start if start is not None else trial.live
+    rounds = config.noise_rounds + 1 if cameras else 1
+    for left in reversed(range(rounds)):
+        problem = FitProblem(
+            trial.observations.keypoint_set, cameras, trial.pictures, noise.information, config.prior
+        )
+        fit = config.fitter.fit(problem, body, at, config.iterations)
+        at = fit.trajectory
+        if left:
+            noise = learned_noise(problem, fit.errors, noise)
+    tracked = tracked_rows(trial.pictures, fit.errors, problem.information, trial.live.t_ns)
+    return RefittedTrial(trial, problem, fit, noise, tracked)
+
+
+def one_person(headers: Sequence[SessionHeader]) -> None:
+    """Refuse recordings that name different subjects.
+
+    Raises:
+        DifferentPeopleError
+    """
+    subjects = sorted({h.subject_id for h in headers if h.subject_id})
+    if len(subjects) > 1:
+        raise DifferentPeopleError(
+            f"the recordings are of different people ({', '.join(subjects)}); refit those of one person at a time"
+        )
+
+
+def estimated_body(seen: Sequence[tuple[SessionHeader, Observations]]) -> BodyParameters:
+    """The body from all recordings; a mass or height recorded in any of them counts."""
+    headers = [header for header, _ in seen]
+    fit = fit_body(
+        [observations for _, observations in seen],
+        mass_kg=_first(h.mass_kg for h in headers),
+        height_m=_first(h.height_m for h in headers),
+    )
+    return fit.parameters
+
+
+def for_sessions(body: BodyParameters, headers: Sequence[SessionHeader]) -> BodyParameters:
+    """With what the sessions state: a measured mass and a declared support win."""
+    mass = _first(h.mass_kg for h in headers)
+    if mass is not None:
+        body = replace(body, mass_kg=float(mass), mass_sd_kg=0.0)
+    support = next((h.external_support for h in headers if h.external_support != "none"), None)
+    return body if support is None else replace(body, external_support=support)
+
+
+def built_body(refitted: Refit, muscles: bool) -> Body:
+    """The refitted person for kinetics."""
+    keypoint_set = refitted.trials[0].problem.keypoint_set
+    return build_body(refitted.body, "muscle" if muscles else "torque", keypoint_set)
+
+
+def _first(values) -> float | None:
+    return next((float(v) for v in values if v is not None), None)
+
+
+def _words(trial: RefittedTrial) -> str:
+    used = trial.problem.information > 0
+    median = float(np.median(trial.fit.errors.error_px[used])) if used.any() else float("nan")
+    return f"{trial.tracked.mean():.0%} tracked, {median:.1f} px median, {trial.fit.iterations} iterations"
+
+
+class _Clock:
+    """Seconds of every step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._at = perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = perf_counter()
+        self.seconds[name] = self.seconds.get(name, 0.0) + now - self._at
+        self._at = now

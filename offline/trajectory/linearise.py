@@ -1,0 +1,174 @@
+"""Gauss-Newton terms of every instant's pictures and posture, by the 40 velocities of the pose there.
+
+Works in chunks of one fixed size, so that a recording of any length uses one compiled program and little memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from kincast.models.body import BodyParameters, log_scales
+from kincast.models.body.skeleton import skeleton_of
+from kincast.models.body_prior import joint_limits_deg
+from kincast.models.camera import CameraValues, camera_arrays
+from kincast.models.kinematics import Skeleton, SkeletonValues, coordinate_twists, scaled_values
+from kincast.models.mirrored_sites import leg_pairs
+from kincast.models.normal_equations import (
+    SiteSupport,
+    Twists,
+    normal_equations,
+    site_support,
+    site_velocities,
+)
+from kincast.models.posture_prior import posture_factor
+from kincast.models.residuals import (
+    ExchangeGroups,
+    Views,
+    exchange_groups,
+    fresh_share,
+    marker_blocks,
+    no_views,
+    view_blocks,
+)
+from kincast.offline.trajectory.problem import FitProblem, MotionPrior, ViewErrors
+
+CHUNK = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """What compilation depends on beside the shapes: the keypoint set. Hashed by it."""
+
+    keypoint_set: str
+    skeleton: Skeleton = field(init=False)
+    support: SiteSupport = field(init=False)
+    groups: ExchangeGroups = field(init=False)
+    limits: Float64[np.ndarray, "34 2"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        skeleton = skeleton_of(self.keypoint_set)
+        object.__setattr__(self, "skeleton", skeleton)
+        object.__setattr__(self, "support", site_support(skeleton.site_mask))
+        pairs = leg_pairs(self.keypoint_set)
+        object.__setattr__(self, "groups", exchange_groups(len(skeleton.site_names), pairs))
+        object.__setattr__(self, "limits", np.radians(joint_limits_deg()))
+
+    def __hash__(self) -> int:
+        return hash(self.keypoint_set)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Structure) and other.keypoint_set == self.keypoint_set
+
+
+AnyArray = Any
+"""A NumPy array outside, a JAX array inside the compiled function."""
+
+
+class Terms(NamedTuple):
+    """Per instant, leading axis: normal matrix and descent direction by the 40 velocities, loss in nats."""
+
+    normal: AnyArray  # (instant, 40, 40)
+    descent: AnyArray  # (instant, 40)
+    loss: AnyArray  # (instant,)
+
+
+class _Instant(NamedTuple):
+    """One instant, or with a leading axis a chunk of them."""
+
+    q: AnyArray
+    v: AnyArray
+    camera: AnyArray
+    views: Views
+    markers: AnyArray | None
+    since_s: AnyArray
+    step_s: AnyArray
+
+
+def _one(
+    structure: Structure,
+    prior: MotionPrior,
+    values: SkeletonValues,
+    rig: CameraValues | None,
+    instant: _Instant,
+):
+    angular, linear, sites = (
+        jnp.asarray(x) for x in coordinate_twists(structure.skeleton, values, instant.q)
+    )
+    twists = Twists(angular, linear)
+    world = sites + instant.q[None, :3]
+    if rig is None:
+        blocks, report = no_views(len(sites))
+    else:
+        moving = site_velocities(structure.support, twists, sites, instant.v)
+        cameras = jax.tree.map(lambda x: x[instant.camera], rig)
+        blocks, report = view_blocks(
+            cameras, instant.views, world, moving, prior.pixel_noise, structure.groups
+        )
+        share = fresh_share(instant.since_s, prior.pixel_noise)
+        blocks = jax.tree.map(lambda x: x * share, blocks)
+    if instant.markers is not None:
+        share = fresh_share(instant.step_s, prior.pixel_noise)
+        measured = marker_blocks(instant.markers, world, prior.marker_noise)
+        blocks = jax.tree.map(lambda a, b: a + share * b, blocks, measured)
+    normal, descent = normal_equations(structure.support, twists, sites, blocks)
+    posture = posture_factor(instant.q, instant.step_s, structure.limits, prior.posture)
+    terms = Terms(normal + posture.matrix, descent + posture.rhs, blocks.loss + posture.loss)
+    return terms, report
+
+
+@partial(jax.jit, static_argnums=0)
+def _chunk(structure: Structure, prior, values, rig, instants: _Instant):
+    return jax.vmap(partial(_one, structure, prior, values, rig))(instants)
+
+
+class Linearisation:
+    """The terms of one problem with body and cameras held; called once per iteration."""
+
+    def __init__(self, problem: FitProblem, body: BodyParameters) -> None:
+        self.structure = Structure(problem.keypoint_set)
+        self._problem = problem
+        names = self.structure.skeleton.site_names
+        offsets = np.array([body.site_offsets.get(n, (0.0, 0.0, 0.0)) for n in names], np.float32)
+        values = scaled_values(
+            self.structure.skeleton, jnp.asarray(log_scales(body), jnp.float32), jnp.asarray(offsets)
+        )
+        self._values = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), values)
+        self._rig = (
+            jax.tree.map(jnp.asarray, camera_arrays(problem.cameras, np.float32)) if problem.cameras else None
+        )
+        self._prior = jax.tree.map(jnp.float32, problem.prior)
+
+    def terms(
+        self, q: Float64[np.ndarray, "instant 41"], v: Float64[np.ndarray, "instant 40"]
+    ) -> tuple[Terms, ViewErrors]:
+        """Everything at poses ``q`` moving with ``v``, as NumPy arrays."""
+        p, n = self._problem.pictures, len(q)
+        parts = []
+        for start in range(0, n, CHUNK):
+            rows = np.minimum(np.arange(start, start + CHUNK), n - 1)
+            instants = _Instant(
+                q[rows].astype(np.float32),
+                v[rows].astype(np.float32),
+                p.camera[rows],
+                _views(p.pixels[rows], self._problem.information[rows], p.offset_s[rows]),
+                None if p.markers is None else p.markers[rows],
+                p.since_s[rows],
+                p.step_s[rows],
+            )
+            parts.append(
+                jax.device_get(_chunk(self.structure, self._prior, self._values, self._rig, instants))
+            )
+        terms = Terms(*(np.concatenate(x)[:n] for x in zip(*(t for t, _ in parts), strict=True)))
+        reports = [np.concatenate(x)[:n] for x in zip(*(r for _, r in parts), strict=True)]
+        return terms, ViewErrors(*reports)
+
+
+def _views(pixels: AnyArray, information: AnyArray, offset_s: AnyArray) -> Views:
+    return Views(pixels, information, offset_s)
