@@ -1,6 +1,7 @@
 """The live fit as a state machine: snapshots in, poses out; no clock, no socket, no exception in the loop.
 
-Searching (:mod:`kincast.streaming.person_search`): a first pose is laid onto triangulated people. Tracking: per
+Searching (:mod:`kincast.streaming.person_search`): a first pose is laid onto triangulated people, and the next
+snapshot starts a window with it; the window converges over the first few snapshots. Tracking: per
 camera the person nearest to the prediction is taken, the window solver moves on by one instant, cameras are
 judged, and the pose that has reached the settling lag is handed out for good.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from kincast.models.body import Body
 from kincast.models.camera import Camera
@@ -72,6 +73,9 @@ class WindowFitter:
         self._estimate = initial_estimate(start_postures()[0], config.solver.window)
         self._solution: WindowSolution | None = None
         self._last_qpos = start_postures()[0]
+        self._now = self._last_qpos, np.zeros(VELOCITY_SIZE)
+        self._found: tuple[np.ndarray, Instant] | None = None
+        self._starting = 0
         self._bad_s = 0.0
         self._unseen_s = 0.0
 
@@ -89,16 +93,19 @@ class WindowFitter:
     def step(self, snapshot: Snapshot) -> FitResult:
         """Take in one snapshot."""
         interval_s = self._settling.add(snapshot.seq, snapshot.t_ns)
-        if self._tracking and interval_s > self._config.max_gap_s:
-            self._tracking = False
+        if interval_s > self._config.max_gap_s:
+            self._tracking, self._found = False, None
         self._search.remember(snapshot)
         if self._tracking:
             for late in snapshot.late:
                 self._take_late(late)
+        elif self._found is not None:
+            self._begin_window(*self._found)
+        if self._tracking:
             chosen = self._followed(snapshot, interval_s)
             code = self._advance(self._instant_of(snapshot, chosen), interval_s)
         else:
-            code, chosen = self._start(self._search.completed(snapshot))
+            code, chosen = self._look(self._search.completed(snapshot))
         return self._result(snapshot, code, chosen)
 
     def swap_body(self, body: Body) -> None:
@@ -126,39 +133,39 @@ class WindowFitter:
 
     # ------------------------------------------------------------------ searching and tracking
 
-    def _start(self, snapshot: Snapshot) -> tuple[FitCode, Int[np.ndarray, " camera"]]:
-        start, chosen, code = self._search.found(self._calls.body, snapshot)
-        if start is None:
+    def _look(self, snapshot: Snapshot) -> tuple[FitCode, Int[np.ndarray, " camera"]]:
+        """Search one snapshot. Whoever is found is followed from the next one on: both at once take longer than a picture lasts."""
+        qpos, chosen, code = self._search.found(self._calls.body, snapshot)
+        if qpos is None:
             return code, chosen
-        instant = self._instant_of(snapshot, chosen)
+        self._found = qpos, self._instant_of(snapshot, chosen)
+        return FitCode.INITIALISING, chosen
+
+    def _begin_window(self, qpos: Float[np.ndarray, "41"], instant: Instant) -> None:
+        """A window of nothing but the instant in which the person was found."""
         window, period_ns = self._config.solver.window, int(1e9 * self._config.frame_period_s)
         self._instants = [
-            self._empty(-1, snapshot.t_ns - (window - 1 - k) * period_ns) for k in range(window - 1)
+            self._empty(-1, instant.t_ns - (window - 1 - k) * period_ns) for k in range(window - 1)
         ]
         self._instants.append(instant)
+        self._estimate = initial_estimate(qpos, window)
+        self._now = qpos, np.zeros(VELOCITY_SIZE)
         self._trust = CameraTrust(self._cameras, self._config.trust)
-        # The solver makes the newest pose by prediction from its neighbour, so the start is carried over.
-        self._estimate, self._solution = self._calls.solve(
-            initial_estimate(start, window), self._instants, self._config.initial_iterations
-        )
-        if not _finite(self._solution):
-            return FitCode.DIVERGED, chosen
-        self._last_qpos = np.asarray(self._solution.q[-1], np.float64)
-        if not self._explained(instant, self._solution):
-            return FitCode.INITIALISING, chosen
-        self._tracking = True
         self._bad_s = self._unseen_s = 0.0
-        return FitCode.OK, chosen
+        self._starting = self._config.starting_snapshots
+        self._found, self._tracking = None, True
 
     def _advance(self, instant: Instant, interval_s: float) -> FitCode:
         before = self._instants[-1]
         del self._instants[0]
         self._instants.append(instant)
-        self._estimate, solution = self._calls.solve(self._estimate, self._instants, self._config.iterations)
+        iterations = self._config.starting_iterations if self._starting else self._config.iterations
+        self._estimate, solution = self._calls.solve(self._estimate, self._instants, iterations)
         self._solution = solution
         if not _finite(solution):
             self._tracking = False
             return FitCode.DIVERGED
+        self._now = solution.q[-1], solution.v[-1]
         self._last_qpos = np.asarray(solution.q[-1], np.float64)
         error_px, robust_weight = (
             np.asarray(solution.report.error_px),
@@ -198,9 +205,7 @@ class WindowFitter:
         """Which detection of each camera is the person followed, -1 where none is."""
         chosen = np.full(self._cameras, -1)
         if any(len(p) for p in snapshot.people):
-            solution = self._solution
-            assert solution is not None
-            predicted = self._calls.predicted_px(solution.q[-1], solution.v[-1], interval_s)
+            predicted = self._calls.predicted_px(*self._now, interval_s)
             for c, people in enumerate(snapshot.people):
                 if len(people):
                     usable = self._detections.usable(c, people)

@@ -16,7 +16,9 @@ class FitterConfig:
 
     Attributes:
         settle_lag_s: a pose is handed out for good when it is at most this old; rounded down to whole snapshots.
-        iterations, initial_iterations: Levenberg-Marquardt steps per snapshot, and at a (re)start.
+        iterations: Levenberg-Marquardt steps per snapshot.
+        starting_iterations, starting_snapshots: as many in each of the first snapshots after a (re)start: spread,
+            so that none is held up.
         min_keypoints: a picture shows somebody if it has that many usable keypoints.
         same_person: a detection is the person followed if its median distance from the prediction is
             below this share of the person's apparent size (the diagonal of the predicted keypoints).
@@ -35,7 +37,8 @@ class FitterConfig:
     limbs: LimbWatchConfig = field(default_factory=LimbWatchConfig)
     settle_lag_s: float = 0.0505
     iterations: int = 1
-    initial_iterations: int = 25
+    starting_iterations: int = 5
+    starting_snapshots: int = 3
     damping: float = 1e-4
     min_keypoints: int = 4
     same_person: float = 0.25
