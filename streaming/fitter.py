@@ -173,6 +173,11 @@ class WindowFitter:
         )
         self._trust.update(error_px, instant.confidence >= self._config.noise.min_confidence, interval_s)
         self._noise.update(error_px, robust_weight, instant.confidence, interval_s)
+        if self._starting:
+            self._starting -= 1
+            explained = self._explained(instant, solution)
+            self._tracking = explained or self._starting > 0
+            return FitCode.OK if explained else FitCode.INITIALISING
         # what came late is in the instant before: free-running cameras share the two newest between them
         views = self._detections.shows_somebody(instant.confidence)
         views |= self._detections.shows_somebody(before.confidence)
