@@ -10,6 +10,8 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import sys
+import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 
@@ -39,14 +41,23 @@ class BodyWorker:
     def __init__(self, header: SessionHeader, muscles: bool) -> None:
         self._header = header
         self._muscles = muscles
+        cores = _other_cores()
         self._pool = ProcessPoolExecutor(
             max_workers=1,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_prepare,
-            initargs=(_other_cores(),),
+            initargs=(cores,),
         )
-        self._pool.submit(os.getpid)
+        launch = threading.Thread(target=self._launch, args=(cores,), name="body worker's start")
+        launch.start()
+        launch.join()
         self._running: Future[MadeBody] | None = None
+
+    def _launch(self, cores: set[int]) -> None:
+        """In a thread of its own: on Linux a process inherits priority and cores of the thread that starts it, here before its imports."""
+        if sys.platform == "linux":
+            _step_back(cores)
+        self._pool.submit(os.getpid)
 
     @property
     def busy(self) -> bool:
@@ -83,11 +94,18 @@ def _other_cores() -> set[int]:
     return every - own or every
 
 
-def _prepare(cores: set[int]) -> None:
-    os.nice(LOWEST_PRIORITY)
-    if hasattr(os, "sched_setaffinity"):
-        with contextlib.suppress(OSError):
+def _step_back(cores: set[int]) -> None:
+    """The lowest priority, and out of the engine's way where there is another core."""
+    with contextlib.suppress(OSError):
+        if hasattr(os, "sched_setscheduler"):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, 0, LOWEST_PRIORITY)
+        if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, cores)
+
+
+def _prepare(cores: set[int]) -> None:
+    _step_back(cores)
     import kincast.models.body_fit  # noqa: F401  the import takes seconds
 
 

@@ -146,6 +146,8 @@ class LiveSession:
                 sockets.append(bound(context, kind, address, self._settings.keys, self._settings.exposed))
             self._publisher, pictures, clock = sockets
             addresses = Addresses(address_of(pictures), address_of(self._publisher), address_of(clock))
+            if self._body is None:  # its process starts while we compile
+                self._worker = BodyWorker(self._header, self._engine.config.muscles)
             if not self._warmed():
                 return
             self._begin()
@@ -208,8 +210,6 @@ class LiveSession:
 
     def _begin(self) -> None:
         """Open the recording, and say the header and a known body."""
-        if self._body is None:
-            self._worker = BodyWorker(self._header, self._engine.config.muscles)
         if self._settings.recording is not None:
             writer = RecordingWriter(self._settings.recording, key_id=self._settings.key_id)
             self._recorder = RecordThread(writer, self._acknowledged, self._times)
@@ -370,7 +370,8 @@ class LiveSession:
             self._notes.append(f"the body could not be estimated: {made.failure}")
             self._engine.body_failed()
         else:
-            self._engine.prepare(made.body_json, made.body())
+            with self._times.timed("prepare"):
+                self._engine.prepare(made.body_json, made.body())
             self._made = made
         return True
 
