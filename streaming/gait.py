@@ -41,7 +41,7 @@ class GaitStream:
         belt_speed_m_s: float | None = None,
         config: GaitConfig | None = None,
     ) -> None:
-        self._landmarks = GaitLandmarks(body)
+        self.swap_body(body)
         self._start_ns = start_ns
         config = config or GaitConfig()
         self._detector = GaitDetector(
@@ -57,18 +57,18 @@ class GaitStream:
     def swap_body(self, body: Body) -> None:
         """Use another body from the next snapshot on; what is known of floor and steps is kept."""
         self._landmarks = GaitLandmarks(body)
+        self._seen_sites = tuple(np.array(sites, int) for sites in self._landmarks.seen_sites)
 
     def step(self, fit: FitResult, kinetics: tuple[Kinetics, ...] = ()) -> GaitOutput:
         """One snapshot, and the kinetics rows that came with it (none at first; they lag)."""
         for k in kinetics:
             self._detector.load(k.t_ns, float(k.right.force[2]), float(k.left.force[2]), k.valid)
-        last_settled = fit.settled[-1].t_ns if fit.settled else None
-        settled = self._landmarks.samples(
-            [p.t_ns for p in fit.settled], np.array([p.qpos for p in fit.settled]).reshape(-1, 41)
-        )
-        newest = self._detector.track.last_settled_ns if last_settled is None else last_settled
+        newest = fit.settled[-1].t_ns if fit.settled else self._detector.track.last_settled_ns
         later = fit.window.t_ns > newest
-        tail = self._landmarks.samples([int(t) for t in fit.window.t_ns[later]], fit.window.qpos[later])
+        times = [p.t_ns for p in fit.settled] + fit.window.t_ns[later].tolist()
+        poses = np.concatenate([*(p.qpos[None] for p in fit.settled), fit.window.qpos[later]])
+        samples = self._landmarks.samples(times, poses)
+        settled, tail = samples[: len(fit.settled)], samples[len(fit.settled) :]
         tracked = fit.code not in NOT_TRACKED and all(p.tracked for p in fit.settled)
         answer = self._detector.step(settled, tail, tracked, self._hidden(fit))
         events = tuple(
@@ -90,16 +90,11 @@ class GaitStream:
         """A foot is hidden once fewer than two cameras have seen any of its points for a while (markers: never)."""
         confidence = fit.cameras.confidence
         hidden = [False, False]
-        for side in (0, 1):
-            sites = self._landmarks.seen_sites[side]
-            if not len(confidence):
-                continue
-            seen = (
-                (confidence[:, list(sites)] > SEEN_CONFIDENCE).any(axis=1)
-                if sites
-                else np.zeros(len(confidence), bool)
-            )
-            if seen.sum() >= SEEN_CAMERAS:
+        if not len(confidence):
+            return False, False
+        for side, sites in enumerate(self._seen_sites):
+            seen = confidence[:, sites].max(axis=1, initial=0.0) > SEEN_CONFIDENCE
+            if np.count_nonzero(seen) >= SEEN_CAMERAS:
                 self._unseen_since_ns[side] = None
                 continue
             since = self._unseen_since_ns[side]

@@ -17,6 +17,8 @@ from jaxtyping import Float64
 from kincast.models.gait.clocks import OFF, STRIKE, TYPICAL_SWING_S, Reading, read_clocks
 from kincast.models.gait.signals import FootSignals, middle
 
+LEARN_EVERY_S = 0.045
+
 
 class Phase(enum.Enum):
     """Where a foot is; UNKNOWN until it was seen to rest or to swing."""
@@ -213,18 +215,19 @@ def _look_for_strike(
 
 def _learn_rest(state: FootContact, s: FootSignals, config: ContactConfig) -> FootContact:
     """While the foot surely rests, learn the heights of its points there and how noisy a resting point looks."""
-    t_new = s.t_s[-1]
-    if t_new <= state.looked_until_s:
+    t_new = float(s.t_s[-1])
+    if t_new - state.looked_until_s < LEARN_EVERY_S:
         return state
-    sure = (s.t_s > state.since_s + 0.1) & (s.slowest < 0.5 * config.rest_floor_m_s) & (s.t_s > t_new - 0.12)
-    if sure.sum() < 3:
-        return replace(state, looked_until_s=float(t_new))
+    recent = s.rows(int(np.searchsorted(s.t_s, max(t_new - 0.12, state.since_s + 0.1), "right")), len(s.t_s))
+    sure = recent.slowest < 0.5 * config.rest_floor_m_s
+    if np.count_nonzero(sure) < 3:
+        return replace(state, looked_until_s=t_new)
     floor = state.floor_m.copy()
     for k in range(3):
-        resting = sure & (s.speed[:, k] < config.rest_floor_m_s)
+        resting = sure & (recent.speed[:, k] < config.rest_floor_m_s)
         if resting.any():
-            level = middle(s.height[resting, k])
-            floor[k] = level if np.isnan(floor[k]) else floor[k] + 0.1 * (level - floor[k])
-    seen = middle(s.slowest[sure])
-    noise = state.noise_m_s + 0.02 * (seen - state.noise_m_s)
-    return replace(state, floor_m=floor, noise_m_s=noise, looked_until_s=float(t_new))
+            level = middle(recent.height[resting, k])
+            floor[k] = level if np.isnan(floor[k]) else floor[k] + 0.3 * (level - floor[k])
+    seen = middle(recent.slowest[sure])
+    noise = state.noise_m_s + 0.06 * (seen - state.noise_m_s)
+    return replace(state, floor_m=floor, noise_m_s=noise, looked_until_s=t_new)

@@ -58,12 +58,14 @@ def local_quadratic(
     dt = times_s[index] - times_s[at, None]
     scale = dt[:, -1] - dt[:, 0]
     u = dt / scale[:, None]
-    powers = np.stack([np.ones_like(u), u, u * u], -1)
-    normal = np.einsum("mki,mkj->mij", powers, powers)
+    powers = np.empty((*u.shape, 3))
+    powers[..., 0], powers[..., 1] = 1.0, u
+    np.multiply(u, u, out=powers[..., 2])
+    across = powers.transpose(0, 2, 1)
     # rows 0 and 1 of the pseudo-inverse: value and slope at u = 0
-    solved = np.linalg.solve(normal, np.swapaxes(powers, 1, 2))
-    weights = solved[:, :2] / np.stack([np.ones_like(scale), scale], -1)[:, :, None]
-    fitted = np.einsum("mik,mkd->mid", weights, values[index])
+    weights = np.linalg.solve(across @ powers, across)[:, :2]
+    weights[:, 1] /= scale[:, None]
+    fitted = weights @ values[index]
     return fitted[:, 0], fitted[:, 1]
 
 
