@@ -44,6 +44,7 @@ from kincast.streaming.messages import (
     RecordedThrough,
     SessionHeader,
 )
+from kincast.streaming.real_time import ENGINE, network_context, prefer_this_thread
 from kincast.streaming.record_thread import RecordThread
 from kincast.streaming.recorder import RecordingWriter
 from kincast.streaming.replay import LIVE_SOURCE
@@ -86,7 +87,8 @@ class LiveSession:
         header: who and where; its ``source`` becomes ``live``.
         settings: sockets and recording.
         body: the person, if known; else the body is estimated from the first seconds.
-        on_ready: called once everything is compiled and the sockets listen.
+        on_ready: called once everything is compiled and pictures are heard.
+        on_listening: called before compiling: a display may connect and be told that the engine warms up.
 
     Raises:
         UnknownSiteSetError, BodyParametersError, RecordingExistsError, RecordingFailedError,
@@ -100,10 +102,12 @@ class LiveSession:
         body: BodyParameters | None = None,
         config: EngineConfig | None = None,
         on_ready: Callable[[Addresses], None] | None = None,
+        on_listening: Callable[[Addresses], None] | None = None,
     ) -> None:
         self._header = replace(header, source=LIVE_SOURCE)
         self._settings = settings
         self._on_ready = on_ready
+        self._on_listening = on_listening
         self._body = body
         self._clock = RigClock()
         self._times = StageTimes()
@@ -133,7 +137,7 @@ class LiveSession:
 
     def run(self) -> None:
         """The session, from compiling to closed recording."""
-        context = zmq.Context()
+        context = network_context()
         doorman = None if self._settings.keys is None else Doorman(context, self._settings.keys)
         switch_s = sys.getswitchinterval()
         sockets: list[zmq.Socket] = []
@@ -146,12 +150,15 @@ class LiveSession:
                 sockets.append(bound(context, kind, address, self._settings.keys, self._settings.exposed))
             self._publisher, pictures, clock = sockets
             addresses = Addresses(address_of(pictures), address_of(self._publisher), address_of(clock))
+            if self._on_listening is not None:
+                self._on_listening(addresses)
             if self._body is None:  # its process starts while we compile
                 self._worker = BodyWorker(self._header, self._engine.config.muscles)
             if not self._warmed():
                 return
             self._begin()
             self._keep_garbage_for_later()
+            prefer_this_thread(ENGINE)
             sys.setswitchinterval(GIL_SWITCH_S)
             self._ingest = Ingest(
                 pictures,
