@@ -44,7 +44,10 @@ class Demo:
             if self.source is not None:
                 recording = self._imported(Path(folder) / "session.mcap")
             header = read_recording(recording).header
-            console.print(f"kincast: {header.source or recording.name}, {len(header.cameras)} cameras")
+            seen = (
+                f"{len(header.cameras)} cameras" if header.cameras else f"{len(header.marker_names)} markers"
+            )
+            console.print(f"kincast: {header.source or recording.name}, {seen}", soft_wrap=True)
             if self.source is None:
                 console.print("  a generated person with a stiff right knee, not a patient")
             loopback = "tcp://127.0.0.1:*"
@@ -55,7 +58,7 @@ class Demo:
                 display=DisplayPlace(port=self.port, open_browser=not self.no_browser),
                 play=recording,
                 repeats=self.repeats,
-                say=lambda sentence: console.print(f"  {sentence}"),
+                say=lambda sentence: console.print(f"  {sentence}", soft_wrap=True),
             )
 
     def _imported(self, path: Path) -> Path:

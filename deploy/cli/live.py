@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import datetime
+import getpass
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
 from kincast.models.errors import UserMistakeError
 
+if TYPE_CHECKING:
+    from kincast.deploy.rig import Rig
+
 
 class NotExposedError(UserMistakeError):
-    """The rig asks for an address that other computers can reach, and nobody said that it may."""
+    """The rig's address and --expose contradict each other: only both together let other computers in."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Live:
     torques: bool = False
     """Joint torques alone, no muscles."""
     expose: str = ""
-    """Host name under which other computers may reach the engine; everything stays on this computer without it."""
+    """Host name under which other computers may reach engine and display; all stays on this computer without it."""
     no_browser: bool = False
     """Do not open the page."""
     no_record: bool = False
@@ -41,7 +47,6 @@ class Live:
         from kincast.deploy.live_run import DisplayPlace, run_live
         from kincast.deploy.rig import read_rig
         from kincast.streaming.engine import EngineConfig
-        from kincast.streaming.transport import is_loopback
 
         console = Console(stderr=True, highlight=False)
         rig = read_rig(self.rig)
@@ -50,26 +55,68 @@ class Live:
         settings = rig.live_settings(
             None if self.no_record else rig.recordings / f"{session}.mcap", exposed=bool(self.expose)
         )
-        if not is_loopback(settings.ingest) and not self.expose:
-            raise NotExposedError(
-                f"{self.rig}: network.host {rig.network.host} can be reached by other computers; say --expose NAME"
-                " if that is wanted, or listen on 127.0.0.1"
-            )
+        self._check_exposure(rig)
         if settings.recording is not None:
             settings.recording.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.expose:
             console.print(
-                f"  [bold]exposed as {self.expose}[/bold]: nodes with keys may connect from the network"
+                f"  [bold]exposed as {self.expose}[/bold]: nodes with keys and people with a login may connect from the network",
+                soft_wrap=True,
             )
-            with (rig.recordings / "audit.log").open("a", encoding="utf-8") as audit:
-                audit.write(f"{now.isoformat()} exposed {settings.ingest} as {self.expose}\n")
+            _audit(
+                rig,
+                now,
+                f"exposed engine {settings.ingest} and display port {rig.network.display_port} as {self.expose}",
+            )
         return run_live(
             rig.header(session),
             settings,
             body=rig.body(),
             config=EngineConfig(muscles=not self.torques),
             display=DisplayPlace(
-                port=rig.network.display_port, keys=rig.keys, open_browser=not self.no_browser
+                host=rig.network.host if self.expose else "127.0.0.1",
+                port=rig.network.display_port,
+                keys=rig.keys,
+                expose=self.expose,
+                open_browser=not self.no_browser,
             ),
-            say=lambda sentence: console.print(f"  {sentence}"),
+            say=lambda sentence: console.print(f"  {sentence}", soft_wrap=True),
         )
+
+    def _check_exposure(self, rig: Rig) -> None:
+        """Before anything listens.
+
+        Raises:
+            NotExposedError, AuthorityError, LoginsError
+        """
+        from kincast.deploy.display_process import access_for
+        from kincast.streaming.display.access import is_loopback
+
+        host = rig.network.host
+        if is_loopback(host) and self.expose:
+            raise NotExposedError(
+                f"{self.rig}: network.host is {host}, which no other computer can reach; give the address to listen"
+                " at in [network], or leave out --expose"
+            )
+        if not is_loopback(host) and not self.expose:
+            raise NotExposedError(
+                f"{self.rig}: network.host {host} can be reached by other computers; say --expose NAME"
+                " if that is wanted, or listen on 127.0.0.1"
+            )
+        if self.expose:
+            access_for(host, rig.network.display_port, rig.keys, self.expose)
+
+
+def _audit(rig: Rig, now: datetime.datetime, what: str) -> None:
+    """One line per event in ``audit.log`` beside the recordings; it says who, not about whom."""
+    rig.recordings.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(rig.recordings / "audit.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as audit:
+        audit.write(f"{now.isoformat()} {_user()} {what}\n")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "unknown"

@@ -1,7 +1,9 @@
-"""Fans the engine's messages out to any number of pages; a slow page gets fewer frames, never old ones.
+"""Fans the engine's messages out to any number of pages; a slow page hears less often, and always the present.
 
 Per page there is one mailbox: urgent texts (blanking) first, then notices that must not be lost (events,
-strides, scene), then the newest LiveFrame, of which at most one is unacknowledged. Single event loop, no threads.
+strides, scene), then one message with all LiveFrames since the last, which goes out only when the page has
+acknowledged the one before: the page sets the pace, draws the newest and has the numbers of all for its traces.
+Single event loop, no threads.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Literal, Protocol
@@ -21,6 +24,8 @@ from kincast.streaming.messages import EngineHealth, GaitEvent, LiveFrame, Strid
 Role = Literal["therapist", "patient"]
 MAX_NOTICES = 2048
 REMEMBERED_STRIDES = 24
+MAX_WAITING_FRAMES = 512
+"""Of a page that stands still: what its traces show (8 s at 60 Hz)."""
 
 
 class Socket(Protocol):
@@ -33,13 +38,14 @@ class Socket(Protocol):
 
 @dataclass(eq=False)
 class Mailbox:
-    """What waits for one page. ``dropped`` counts frames that a newer one replaced before they were sent."""
+    """What waits for one page. ``dropped`` counts frames that were never sent: the page stood still for too long."""
 
     role: Role
     dropped: int = 0
     _urgent: deque[str] = field(default_factory=deque)
     _notices: deque[str | bytes] = field(default_factory=lambda: deque(maxlen=MAX_NOTICES))
-    _frame: tuple[int, bytes] | None = None
+    _frames: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_WAITING_FRAMES))
+    _newest: int = -1
     _unacknowledged: int | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _send_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -55,13 +61,14 @@ class Mailbox:
         self._wake.set()
 
     def offer(self, seq: int, frame: bytes) -> None:
-        """Replace the frame that waits."""
-        self.dropped += self._frame is not None
-        self._frame = (seq, frame)
+        """Add to the frames that wait; of too many the oldest goes."""
+        self.dropped += len(self._frames) == MAX_WAITING_FRAMES
+        self._frames.append(frame)
+        self._newest = seq
         self._wake.set()
 
     def acknowledge(self, seq: int) -> None:
-        """The page has taken in frame ``seq``; the newest one may follow."""
+        """The page has taken in the frames up to ``seq``; those since may follow."""
         if seq == self._unacknowledged:
             self._unacknowledged = None
             self._wake.set()
@@ -83,10 +90,11 @@ class Mailbox:
             return self._urgent.popleft()
         if self._notices:
             return self._notices.popleft()
-        if self._frame is not None and self._unacknowledged is None:
-            self._unacknowledged, frame = self._frame
-            self._frame = None
-            return frame
+        if self._frames and self._unacknowledged is None:
+            self._unacknowledged = self._newest
+            frames = b"".join(self._frames)
+            self._frames.clear()
+            return frames
         return None
 
 
@@ -184,7 +192,7 @@ class Hub:
             self._notify(text)
         if self.feedback.step(frame):
             self._notify(self._feedback_text())
-        encoded = encode_frame(frame, self.revision)
+        encoded = encode_frame(frame, self.revision, time.time_ns())
         for mailbox in self._mailboxes:
             mailbox.offer(frame.seq & 0xFFFFFFFF, encoded)
         if self.source_error:

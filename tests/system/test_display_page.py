@@ -249,7 +249,7 @@ def test_signal_loss_greys_the_screen_at_once(
     for attempt in range(3):
         with streaming(display, walk, 1000 * attempt) as sent:
             until(
-                page, f"window.kincast.state().signal && window.kincast.scene().seq > {1000 * attempt + 100}"
+                page, f"window.kincast.state().signal && window.kincast.scene()?.seq > {1000 * attempt + 100}"
             )
         until(page, "window.moments['no-signal']")
         delays.append(page.evaluate("window.moments['no-signal'] / 1000") - sent[-1])

@@ -2,20 +2,30 @@ import { decodeBinary, type LiveFrame, type Notice, type Scene, type Target } fr
 
 export interface Listener {
   scene(scene: Scene): void;
-  frame(frame: LiveFrame): void;
+  /** All frames since the last call, the newest last. */
+  frames(frames: LiveFrame[]): void;
   notice(notice: Notice): void;
   connected(connected: boolean): void;
 }
 
 const RETRY_MS = 500;
+/** From the acknowledgement to the next frames, about. */
+const TURNAROUND_MS = 8;
 
-/** The websocket to the display server. Acknowledges every frame (the server sends the next one only then). */
+/** Longer than this the server is never kept waiting: it must not look like a lost signal. */
+const MAX_PACE_MS = 100;
+
+/**
+ * The websocket to the display server. The server sends the frames since the last message when that was acknowledged,
+ * so the page asks for them as often as it can draw them.
+ */
 export class Connection {
   private socket: WebSocket | null = null;
 
   constructor(
     private readonly role: "therapist" | "patient",
     private readonly listener: Listener,
+    private readonly paceMs: () => number,
   ) {
     this.open();
   }
@@ -51,9 +61,17 @@ export class Connection {
     if ("scene" in message) {
       this.listener.scene(message.scene);
     } else {
-      this.send({ type: "ack", seq: message.frame.seq });
-      this.listener.frame(message.frame);
+      this.listener.frames(message.frames);
+      this.acknowledge(message.frames[message.frames.length - 1]!.seq);
     }
+  }
+
+  private acknowledge(seq: number): void {
+    const acknowledge = (): void => this.send({ type: "ack", seq });
+    // timers of a hidden page run once a second
+    const wait = document.hidden ? 0 : Math.min(MAX_PACE_MS, this.paceMs()) - TURNAROUND_MS;
+    if (wait > 0) setTimeout(acknowledge, wait);
+    else acknowledge();
   }
 
   private send(message: object): void {

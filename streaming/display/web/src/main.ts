@@ -34,22 +34,26 @@ const screen: Screen =
 const signal = new SignalWatch(() => tell());
 const tell = (): void => screen.state({ connected, signal: signal.present });
 
-const connection: Connection = new Connection(role, {
-  scene: (scene) => screen.scene(scene),
-  frame: (frame) => {
-    signal.frame(frame);
-    screen.frame(frame);
+const connection: Connection = new Connection(
+  role,
+  {
+    scene: (scene) => screen.scene(scene),
+    frames: (frames) => {
+      screen.frames(frames);
+      for (const frame of frames) signal.frame(frame);
+    },
+    notice: (notice) => {
+      if (notice.type === "control") ({ blank } = notice satisfies Control);
+      screen.notice(notice);
+    },
+    connected: (now) => {
+      connected = now;
+      if (!now) signal.lost();
+      tell();
+    },
   },
-  notice: (notice) => {
-    if (notice.type === "control") ({ blank } = notice satisfies Control);
-    screen.notice(notice);
-  },
-  connected: (now) => {
-    connected = now;
-    if (!now) signal.lost();
-    tell();
-  },
-});
+  () => screen.figure.periodMs,
+);
 
 addEventListener("keydown", (press) => {
   if (press.ctrlKey || press.metaKey || press.altKey || press.repeat) return;
@@ -67,7 +71,7 @@ addEventListener("keydown", (press) => {
 
 window.kincast = Object.freeze({
   scene: () => screen.figure.drawn(),
-  state: () => ({ role, connected, signal: signal.present, blank, ...screen.debug() }),
+  state: () => ({ role, connected, signal: signal.present, blank, drawing: screen.figure.debug(), ...screen.debug() }),
 });
 
 const loop = (now: number): void => {

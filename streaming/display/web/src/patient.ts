@@ -52,7 +52,8 @@ export class PatientScreen implements Screen {
     this.figure.setScene(scene);
   }
 
-  frame(frame: LiveFrame): void {
+  frames(frames: LiveFrame[]): void {
+    const frame = frames[frames.length - 1]!;
     this.figure.setFrame(frame);
     document.body.classList.toggle("waiting", frame.kinematics?.tracked !== true);
   }
@@ -80,8 +81,8 @@ export class PatientScreen implements Screen {
     return true;
   }
 
-  draw(): void {
-    if (!this.blank) this.figure.render();
+  draw(now: number): void {
+    if (!this.blank) this.figure.render(now);
   }
 
   debug(): Record<string, unknown> {

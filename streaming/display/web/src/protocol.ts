@@ -97,6 +97,10 @@ export interface LiveFrame {
   cameras: CameraHealth[];
   status: string;
   noEvent: string;
+  /** How old its pictures were when the display server got it; null where that cannot be said. */
+  ageMs: number | null;
+  /** When the page had it, on the page's own clock (performance.now). */
+  arrivedMs: number;
 }
 
 export interface GaitEvent {
@@ -147,15 +151,24 @@ const FRAME_MAGIC = 0x464c434b; // "KCLF"
 const SCENE_MAGIC = 0x4353434b; // "KCSC"
 const FRAME_VERSION = 1;
 const HEADER_BYTES = 64;
+const NO_AGE = 0xffffffff;
 const FLAG = { kinematics: 1, kinetics: 2, kinematicsValid: 4, tracked: 8, kineticsValid: 16, flush: 32 };
 
 export class ProtocolError extends Error {}
 
-/** Either a scene or a frame, told apart by the first four bytes. */
-export function decodeBinary(buffer: ArrayBuffer): { scene: Scene } | { frame: LiveFrame } {
+/** Either a scene or frames (one behind the other), told apart by the first four bytes. */
+export function decodeBinary(buffer: ArrayBuffer): { scene: Scene } | { frames: LiveFrame[] } {
   const magic = new DataView(buffer).getUint32(0, true);
-  if (magic === FRAME_MAGIC) return { frame: decodeFrame(buffer) };
   if (magic === SCENE_MAGIC) return { scene: decodeScene(buffer) };
+  if (magic === FRAME_MAGIC) {
+    const frames: LiveFrame[] = [];
+    for (let at = 0; at < buffer.byteLength; ) {
+      const [frame, end] = decodeFrame(buffer, at);
+      frames.push(frame);
+      at = end;
+    }
+    return { frames };
+  }
   throw new ProtocolError(`unknown message 0x${magic.toString(16)}`);
 }
 
@@ -195,7 +208,13 @@ class Sections {
   }
 
   text(bytes: number): string {
-    return new TextDecoder().decode(new Uint8Array(this.buffer, this.offset, bytes));
+    const text = new TextDecoder().decode(new Uint8Array(this.buffer, this.offset, bytes));
+    this.offset += bytes;
+    return text;
+  }
+
+  get end(): number {
+    return this.offset;
   }
 }
 
@@ -206,14 +225,15 @@ interface Tail {
   cameras: [name: string, flag: string][];
 }
 
-function decodeFrame(buffer: ArrayBuffer): LiveFrame {
-  const header = new DataView(buffer, 0, HEADER_BYTES);
+/** The frame that begins at byte ``start``, and where the next one would. */
+function decodeFrame(buffer: ArrayBuffer, start: number): [frame: LiveFrame, end: number] {
+  const header = new DataView(buffer, start, HEADER_BYTES);
   const version = header.getUint16(4, true);
   if (version !== FRAME_VERSION) throw new ProtocolError(`frame version ${version}; this page reads ${FRAME_VERSION}`);
   const flags = header.getUint16(6, true);
   const counts = [48, 50, 52, 54].map((at) => header.getUint16(at, true));
   const [bodies, coordinates, muscles, cameras] = counts as [number, number, number, number];
-  const sections = new Sections(buffer, HEADER_BYTES);
+  const sections = new Sections(buffer, start + HEADER_BYTES);
 
   const bodyPositions = sections.take(3 * bodies);
   const bodyQuaternions = sections.take(4 * bodies);
@@ -235,7 +255,8 @@ function decodeFrame(buffer: ArrayBuffer): LiveFrame {
   const rows = sections.take(6 * cameras);
   const tail = JSON.parse(sections.text(header.getUint32(60, true))) as Tail;
   if (kinetics) kinetics.reason = tail.reason;
-  return {
+  const ageMs = header.getUint32(56, true);
+  const frame: LiveFrame = {
     seq: header.getUint32(8, true),
     sceneRevision: header.getUint32(12, true),
     tNs: header.getBigInt64(16, true),
@@ -248,7 +269,10 @@ function decodeFrame(buffer: ArrayBuffer): LiveFrame {
     cameras: tail.cameras.map(([name, flag], k) => cameraHealth(name, flag, rows.subarray(6 * k, 6 * k + 6))),
     status: tail.status,
     noEvent: tail.no_event,
+    ageMs: ageMs === NO_AGE ? null : ageMs,
+    arrivedMs: performance.now(),
   };
+  return [frame, sections.end];
 }
 
 function takeKinetics(sections: Sections, tNs: bigint, valid: boolean, coordinates: number, muscles: number): Kinetics {

@@ -10,7 +10,8 @@ export interface ScreenState {
 export interface Screen {
   readonly figure: Figure;
   scene(scene: Scene): void;
-  frame(frame: LiveFrame): void;
+  /** All frames since the last call, the newest last. */
+  frames(frames: LiveFrame[]): void;
   notice(notice: Notice): void;
   state(state: ScreenState): void;
   /** True if the key meant something here. */

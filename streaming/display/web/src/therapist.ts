@@ -12,7 +12,10 @@ import { Trace } from "./traces/trace";
 import { Figure } from "./view/figure";
 import type { ViewName } from "./view/stage";
 
-const TRACE_PERIOD_MS = 66;
+/** Traces, numbers and tables are redrawn this often: faster nobody reads. */
+const TRACE_PERIOD_MS = { hardware: 66, software: 200 } as const;
+const TABLE_PERIOD_MS = 200;
+const LONGEST_WAIT_MS = 400;
 const VIEW_KEYS: Record<string, ViewName> = { "1": "oblique", "2": "right", "3": "front", "4": "left", "5": "back" };
 
 /** The clinician's screen: 3D view, traces, gait, cameras, latency and the control of the patient screen. */
@@ -31,6 +34,10 @@ export class TherapistScreen implements Screen {
   private readonly feedback: FeedbackPanel;
   private traces: Trace[] = [];
   private tracesDrawnMs = 0;
+  private tablesShownMs = 0;
+  private pictureMs = 0;
+  private newest: LiveFrame | null = null;
+  private drawnSeq = -1;
   private stale = true;
 
   constructor(root: HTMLElement, actions: { aim(target: Target): void; blank(on: boolean): void }) {
@@ -80,15 +87,15 @@ export class TherapistScreen implements Screen {
     this.traceHost.replaceChildren(...this.traces.map((trace) => trace.element));
   }
 
-  frame(frame: LiveFrame): void {
+  frames(frames: LiveFrame[]): void {
+    for (const frame of frames) {
+      this.history.frame(frame);
+      this.cameras.hear(frame);
+    }
+    const frame = frames[frames.length - 1]!;
+    this.newest = frame;
     this.figure.setFrame(frame);
-    this.history.frame(frame);
     this.status.frame(frame);
-    this.gait.reason(frame.noEvent);
-    this.cameras.frame(frame);
-    this.engine.frame(frame);
-    setText(this.validity, invalidity(frame));
-    setText(this.residual, frame.kinetics ? `pelvis residual ${frame.kinetics.residualPctBw.toFixed(0)} % BW` : "");
     this.stale = true;
   }
 
@@ -96,7 +103,10 @@ export class TherapistScreen implements Screen {
     if (notice.type === "event") this.history.event(notice);
     else if (notice.type === "stride") this.gait.stride(notice);
     else if (notice.type === "feedback") this.feedback.feedback(notice);
-    else if (notice.type === "health") this.engine.show(notice);
+    else if (notice.type === "health") {
+      this.engine.show(notice);
+      this.status.set({ ready: notice.ready });
+    }
     else {
       this.feedback.control(notice);
       this.status.set({ sourceError: notice.source_error });
@@ -118,11 +128,32 @@ export class TherapistScreen implements Screen {
   }
 
   draw(now: number): void {
-    this.figure.render();
-    if (!this.stale || now - this.tracesDrawnMs < TRACE_PERIOD_MS) return;
+    const drawn = this.figure.render(now);
+    const { newest } = this;
+    if (drawn && newest && newest.seq !== this.drawnSeq) {
+      this.drawnSeq = newest.seq;
+      this.engine.drawn(newest);
+      this.status.set({ slow: this.engine.slow });
+      setText(this.validity, invalidity(newest));
+    }
+    // drawn in software, every change of the page costs: then all wait for the next picture of the person
+    if (this.figure.software && !drawn && now - this.pictureMs < LONGEST_WAIT_MS) return;
+    if (drawn) this.pictureMs = now;
+    if (newest && now - this.tablesShownMs >= TABLE_PERIOD_MS) {
+      this.tablesShownMs = now;
+      this.show(newest);
+    }
+    if (!this.stale || now - this.tracesDrawnMs < TRACE_PERIOD_MS[this.figure.software ? "software" : "hardware"]) return;
     this.tracesDrawnMs = now;
     this.stale = false;
     for (const trace of this.traces) trace.update();
+  }
+
+  private show(frame: LiveFrame): void {
+    this.gait.reason(frame.noEvent);
+    this.cameras.show(frame);
+    this.engine.frame(frame);
+    setText(this.residual, frame.kinetics ? `pelvis residual ${frame.kinetics.residualPctBw.toFixed(0)} % BW` : "");
   }
 
   debug(): Record<string, unknown> {

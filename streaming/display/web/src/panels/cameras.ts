@@ -31,8 +31,15 @@ export class CameraPanel {
     this.element = panel("Cameras", "cameras", el("div", "scroll", {}, el("table", "", {}, head, this.body)));
   }
 
-  frame(frame: LiveFrame): void {
-    const now = performance.now();
+  /** Every frame: free-running cameras are not in every one. */
+  hear(frame: LiveFrame): void {
+    for (const camera of frame.cameras) {
+      const line = this.lines.get(camera.name);
+      if (line && camera.present) smooth(line, camera, frame.arrivedMs);
+    }
+  }
+
+  show(frame: LiveFrame): void {
     const named = new Set(frame.cameras.map((camera) => camera.name));
     for (const [name, line] of this.lines) {
       if (named.has(name)) continue;
@@ -40,12 +47,11 @@ export class CameraPanel {
       this.lines.delete(name);
       delete this.verdicts[name];
     }
-    for (const camera of frame.cameras) this.show(camera, now);
+    for (const camera of frame.cameras) this.line(camera, frame.arrivedMs);
   }
 
-  private show(camera: CameraHealth, now: number): void {
+  private line(camera: CameraHealth, now: number): void {
     const line = this.lines.get(camera.name) ?? this.add(camera.name);
-    if (camera.present) smooth(line, camera, now);
     const verdict = judge(camera.flag, line, now);
     this.verdicts[camera.name] = verdict;
     line.row.className = `camera ${verdict}`;
@@ -65,7 +71,7 @@ export class CameraPanel {
   private add(name: string): Line {
     const cells = Array.from({ length: 6 }, (_, k) => el("td", k === 0 ? "sign" : k === 1 ? "name" : "number"));
     const row = el("tr", "camera", {}, ...cells);
-    const line = { row, cells, seenMs: -Infinity, medianPx: NaN, inlierShare: NaN };
+    const line = { row, cells, seenMs: performance.now(), medianPx: NaN, inlierShare: NaN };
     this.lines.set(name, line);
     this.body.append(line.row);
     return line;

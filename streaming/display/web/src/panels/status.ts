@@ -14,16 +14,20 @@ export class StatusBanner {
   private signal = false;
   private connected = false;
   private sourceError = "";
+  private ready = true;
+  private slow = false;
 
   frame(frame: LiveFrame): void {
     this.status = frame.status;
     this.show();
   }
 
-  set(state: { signal?: boolean; connected?: boolean; sourceError?: string }): void {
+  set(state: { signal?: boolean; connected?: boolean; sourceError?: string; ready?: boolean; slow?: boolean }): void {
     this.signal = state.signal ?? this.signal;
     this.connected = state.connected ?? this.connected;
     this.sourceError = state.sourceError ?? this.sourceError;
+    this.ready = state.ready ?? this.ready;
+    this.slow = state.slow ?? this.slow;
     this.show();
   }
 
@@ -38,7 +42,9 @@ export class StatusBanner {
   private verdict(): [text: string, level: Level, detail: string] {
     if (!this.connected) return ["No connection", "bad", "to the display server; trying again"];
     if (this.sourceError) return ["Stream broken", "bad", this.sourceError];
+    if (!this.ready) return ["Warming up", "wait", "the engine compiles: seconds, up to a minute the first time"];
     if (!this.signal) return ["No signal", "bad", "no new frame from the engine for 200 ms"];
+    if (this.slow) return ["Display slow", "wait", "this computer draws too slowly: the figure lags behind the person"];
     // "word: why; more" as the engine says it
     const word = /^[a-z]+/i.exec(this.status)?.[0] ?? "tracking";
     const initialising = this.status.includes("initialising");

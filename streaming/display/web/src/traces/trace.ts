@@ -8,7 +8,8 @@ import { SHOWN_S, type History, type Timed } from "./history";
 /** A line is interrupted where samples are farther apart than this. */
 const GAP_S = 0.2;
 const SERIES_PER_CURVE = 4; // upper and lower edge of the band, valid line, invalid line
-const FONT = "12px system-ui, sans-serif";
+/** Numbers that change faster cannot be read. */
+const LABEL_PERIOD_MS = 250;
 
 /** One plot over time: values with their standard-deviation band, grey where invalid, ticks at gait events. */
 export class Trace {
@@ -18,6 +19,7 @@ export class Trace {
   private readonly why = el("span", "trace-why");
   private readonly host = el("div", "plot");
   private plot: uPlot | null = null;
+  private labelledMs = 0;
   private channel: Channel;
 
   constructor(
@@ -54,6 +56,9 @@ export class Trace {
       this.plot!.setScale("x", { min: history.now - SHOWN_S, max: history.now });
       this.plot!.setScale("y", span(data, channel.minSpan));
     });
+    const now = performance.now();
+    if (now - this.labelledMs < LABEL_PERIOD_MS) return;
+    this.labelledMs = now;
     this.label();
   }
 
@@ -107,23 +112,26 @@ export class Trace {
   private resize(): void {
     const { clientWidth: width, clientHeight: height } = this.host;
     if (width < 40 || height < 30) return;
-    if (this.plot) this.plot.setSize({ width, height });
-    else this.rebuild();
+    // anew where the screen has changed: its letters may have, too
+    if (this.plot?.width === width && this.plot.height === height) return;
+    this.rebuild();
   }
 
   private rebuild(): void {
     this.plot?.destroy();
+    // as large as the page's text, which grows with the screen
+    const em = parseFloat(getComputedStyle(document.documentElement).fontSize) / 14;
     const series: uPlot.Series[] = [{}];
     const bands: uPlot.Band[] = [];
     for (const curve of this.channel.curves) {
       const first = series.length;
       const edge = { stroke: "transparent", width: 0, points: { show: false } };
       series.push(edge, { ...edge });
-      series.push({ stroke: curve.colour, width: 2, dash: curve.dash, points: { show: false } });
-      series.push({ stroke: INVALID_COLOUR, width: 1.5, dash: curve.dash, points: { show: false } });
+      series.push({ stroke: curve.colour, width: 2 * em, dash: curve.dash, points: { show: false } });
+      series.push({ stroke: INVALID_COLOUR, width: 1.5 * em, dash: curve.dash, points: { show: false } });
       bands.push({ series: [first, first + 1], fill: `${curve.colour}55` });
     }
-    const axis = { stroke: TEXT_COLOUR, font: FONT, grid: { stroke: GRID_COLOUR, width: 1 }, ticks: { show: false } };
+    const axis = { stroke: TEXT_COLOUR, font: `${Math.round(12 * em)}px system-ui, sans-serif`, grid: { stroke: GRID_COLOUR, width: 1 }, ticks: { show: false } };
     this.plot = new uPlot(
       {
         width: this.host.clientWidth,
@@ -133,8 +141,8 @@ export class Trace {
         legend: { show: false },
         scales: { x: { time: false }, y: { auto: false } },
         axes: [
-          { ...axis, size: 22, values: (_, splits) => splits.map((split) => (split < 0 ? "" : `${split} s`)) },
-          { ...axis, size: 46, space: 28 },
+          { ...axis, size: 22 * em, values: (_, splits) => splits.map((split) => (split < 0 ? "" : `${split} s`)) },
+          { ...axis, size: 46 * em, space: 28 * em },
         ],
         series,
         bands,
@@ -148,7 +156,7 @@ export class Trace {
   private drawTicks(plot: uPlot): void {
     const { ctx } = plot;
     const { left, top, width, height } = plot.bbox;
-    const size = 5 * devicePixelRatio;
+    const size = 6 * devicePixelRatio;
     ctx.save();
     ctx.beginPath();
     ctx.rect(left, top - 2 * size, width, height + 2 * size);

@@ -30,6 +30,9 @@ export class Figure {
   private heading = 0;
   private ground = 0;
   private current = true;
+  /** The newest frame is not on the screen yet. */
+  private stale = false;
+  private posedSeq = -1;
 
   constructor(
     host: HTMLElement,
@@ -44,8 +47,8 @@ export class Figure {
     this.person?.forces?.dispose();
     const person: Person = {
       scene,
-      skeleton: new Skeleton(scene),
-      muscles: this.show.muscles ? new Muscles(scene) : null,
+      skeleton: new Skeleton(scene, this.stage.software),
+      muscles: this.show.muscles ? new Muscles(scene, this.stage.software) : null,
       forces: this.show.forces ? new Forces(scene.body_weight_n) : null,
     };
     this.stage.world.add(person.skeleton.root);
@@ -55,13 +58,21 @@ export class Figure {
     for (const object of [person.skeleton.root, person.muscles?.mesh]) if (object) object.visible = false;
     this.person = person;
     this.stage.changed();
-    if (this.frame) this.setFrame(this.frame);
+    this.stale = true;
   }
 
+  /** Show this frame with the next picture. */
   setFrame(frame: LiveFrame): void {
     this.frame = frame;
-    const { person } = this;
-    if (!person) return;
+    this.stale = true;
+    this.stage.changed();
+  }
+
+  private pose(): void {
+    const { person, frame } = this;
+    this.stale = false;
+    if (!person || !frame) return;
+    this.posedSeq = frame.seq;
     person.skeleton.pose(frame);
     person.skeleton.root.visible = true;
     if (person.muscles) person.muscles.mesh.visible = true;
@@ -74,7 +85,16 @@ export class Figure {
   /** Whether what is drawn is the present. */
   setCurrent(current: boolean): void {
     this.current = current;
-    this.colour();
+    this.stale = true;
+    this.stage.changed();
+  }
+
+  get periodMs(): number {
+    return this.stage.periodMs;
+  }
+
+  get software(): boolean {
+    return this.stage.software;
   }
 
   look(view: ViewName): void {
@@ -86,23 +106,31 @@ export class Figure {
     return this.stage.follow;
   }
 
-  render(): void {
+  debug(): Record<string, unknown> {
+    return this.stage.debug();
+  }
+
+  /** Draw the next picture if it is time for it; true if one was drawn. */
+  render(now: number): boolean {
+    if (!this.stage.due(now)) return false;
+    if (this.stale) this.pose();
     const pelvis = this.person?.skeleton.pelvis;
     if (pelvis && this.frame) this.stage.track(pelvis.position, this.ground, this.heading);
-    this.stage.render();
+    this.stage.draw(now);
+    return true;
   }
 
   /** Read back from the three.js objects, for tests. */
   drawn(): DrawnScene | null {
     const { person, frame } = this;
-    if (!person || !frame) return null;
+    if (!person || !frame || this.posedSeq < 0) return null;
     const entries = person.skeleton.bodies.map((body) => {
       const position = body.getWorldPosition(new THREE.Vector3()).toArray();
       const q = body.getWorldQuaternion(new THREE.Quaternion());
       return [body.name, position, [q.w, q.x, q.y, q.z]] as const;
     });
     return {
-      seq: frame.seq,
+      seq: this.posedSeq,
       greyed: !this.current,
       bodies: Object.fromEntries(entries.map(([name, position]) => [name, position])),
       quaternions: Object.fromEntries(entries.map(([name, , quaternion]) => [name, quaternion])),
@@ -112,7 +140,6 @@ export class Figure {
 
   private colour(): void {
     const { person, frame } = this;
-    this.stage.changed();
     if (!person || !frame) return;
     const tracked = this.current && frame.kinematics?.tracked !== false;
     person.skeleton.setCurrent(tracked);

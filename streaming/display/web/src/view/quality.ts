@@ -1,62 +1,91 @@
-/** Frames slower than this on average make the picture simpler. */
-const SLOW_MS = 45;
-const JUDGED_FRAMES = 10;
-/** Longer pauses are a hidden tab or a busy moment, not the cost of drawing. */
-const PAUSE_MS = 1500;
+/** Drawing is made simpler while one picture costs more than this. */
+const BUDGET_MS = 22;
+const JUDGED_PICTURES = 4;
+/** Shaders compile and meshes are uploaded with the first pictures. */
+const FIRST_PICTURES = 2;
+/** At most this share of the time goes into drawing; in software it is the engine's processor that draws. */
+const SHARE = { hardware: 0.6, software: 0.3 } as const;
+/** The person is drawn at most 30 times a second, and at least 4 times whatever it costs. */
+const PERIOD_MS = { least: 33, most: 250 } as const;
 
 export interface Quality {
   shadows: boolean;
   pixelRatio: number;
-  /** Least time between two pictures; software drawing must leave the processor to the engine. */
-  periodMs: number;
 }
 
-// the last ones are for computers that draw in software: a coarse figure in time beats a fine one too late
 const LEVELS: Quality[] = [
-  { shadows: true, pixelRatio: 2, periodMs: 0 },
-  { shadows: true, pixelRatio: 1, periodMs: 0 },
-  { shadows: false, pixelRatio: 1, periodMs: 0 },
-  { shadows: false, pixelRatio: 0.75, periodMs: 40 },
-  { shadows: false, pixelRatio: 0.5, periodMs: 66 },
+  { shadows: true, pixelRatio: 2 },
+  { shadows: true, pixelRatio: 1 },
+  { shadows: false, pixelRatio: 1 },
+  { shadows: false, pixelRatio: 0.75 },
+  { shadows: false, pixelRatio: 0.5 },
 ];
+const FIRST_LEVEL = { hardware: 0, software: 3 } as const;
 
-/** Chooses how finely to draw from how long drawing takes. Only ever simpler, so that it does not flicker. */
+/** Whether WebGL is drawn by the processor (no graphics card, remote desktop, virtual machine). */
+export function drawsInSoftware(): boolean {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  if (!gl) return true;
+  const info = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
+}
+
+/** Chooses how finely and how often to draw from what a picture costs. Only ever simpler, so that it does not flicker. */
 export class QualityControl {
-  private level = 0;
-  private previous = 0;
-  private sum = 0;
-  private count = 0;
-  /** ``?quality=high`` keeps the best whatever it costs (pictures for print, slow computers). */
+  private level: number;
+  private costs: number[] = [];
+  private seen = 0;
+  private costMs = 0;
+  private startedMs = -Infinity;
+  private readonly kind: "hardware" | "software";
+  /** ``?quality=high`` keeps the best whatever it costs (pictures for print). */
   private readonly fixed = new URLSearchParams(location.search).get("quality") === "high";
+
+  constructor(software: boolean) {
+    this.kind = software && !this.fixed ? "software" : "hardware";
+    this.level = FIRST_LEVEL[this.kind];
+  }
 
   get quality(): Quality {
     return LEVELS[this.level]!;
   }
 
-  /** Call once per drawn frame; true if the quality has changed. */
-  drawn(now: number): boolean {
-    if (this.fixed) return false;
-    const spent = now - this.previous;
-    this.previous = now;
-    if (spent > PAUSE_MS) return false;
-    this.sum += spent;
-    this.count += 1;
-    if (this.count < JUDGED_FRAMES) return false;
-    const slow = this.sum / this.count > Math.max(SLOW_MS, 1.3 * this.quality.periodMs);
-    this.sum = this.count = 0;
-    if (!slow || this.level === LEVELS.length - 1) return false;
-    this.level += 1;
-    return true;
+  get software(): boolean {
+    return this.kind === "software";
   }
 
-  /** Whether it is too early for the next picture. */
-  early(now: number): boolean {
+  get periodMs(): number {
+    return Math.min(PERIOD_MS.most, Math.max(PERIOD_MS.least, this.costMs / SHARE[this.kind]));
+  }
+
+  get debug(): Record<string, unknown> {
+    return { kind: this.kind, level: this.level, costMs: this.costMs, periodMs: this.periodMs };
+  }
+
+  /** Whether it is time for the next picture. */
+  due(now: number): boolean {
     // half a display frame of slack, or every other one would come a frame late
-    return now - this.previous < this.quality.periodMs - 8;
+    return now - this.startedMs >= this.periodMs - 8;
   }
 
-  /** Pauses between frames that nobody waited for do not count. */
-  idle(): void {
-    this.previous = -Infinity;
+  started(now: number): void {
+    this.startedMs = now;
+  }
+
+  /** A picture was ready ``costMs`` after it was begun; true if the quality has changed. */
+  spent(costMs: number): boolean {
+    this.seen += 1;
+    if (this.fixed || this.seen <= FIRST_PICTURES) return false;
+    this.costs.push(costMs);
+    if (this.costs.length < JUDGED_PICTURES) return false;
+    this.costs.sort((a, b) => a - b);
+    this.costMs = this.costs[JUDGED_PICTURES >> 1]!;
+    this.costs = [];
+    if (this.costMs <= BUDGET_MS || this.level === LEVELS.length - 1) return false;
+    this.level = Math.min(LEVELS.length - 1, this.level + (this.costMs > 3 * BUDGET_MS ? 2 : 1));
+    this.seen = 0;
+    return true;
   }
 }

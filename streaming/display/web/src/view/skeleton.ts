@@ -1,7 +1,9 @@
 import * as THREE from "three";
-import { toCreasedNormals } from "three/examples/jsm/utils/BufferGeometryUtils.js";
+import { mergeGeometries, mergeVertices, toCreasedNormals } from "three/examples/jsm/utils/BufferGeometryUtils.js";
+import { coarse } from "./coarse";
 import type { LiveFrame, Material, Scene } from "../protocol";
 
+const CREASE_RAD = 1.1;
 const GREY = new THREE.Color(0x59636e);
 
 /** The person's bodies, each a group that carries its shapes and is placed by the LiveFrame. */
@@ -17,7 +19,8 @@ export class Skeleton {
     hollow: this.materials.hollow.color.clone(),
   };
 
-  constructor(scene: Scene) {
+  /** ``simple``: few triangles, for pictures that are drawn in software. */
+  constructor(scene: Scene, simple: boolean) {
     this.bodies = scene.bodies.map((name) => {
       const group = new THREE.Group();
       group.name = name;
@@ -40,11 +43,27 @@ export class Skeleton {
       mesh.scale.set(...shape.half_axes);
       this.bodies[shape.body]?.add(mesh);
     }
+    this.addMeshes(scene, simple);
+  }
+
+  /** One mesh per body and material: a hundred small ones cost more to hand over than to draw. */
+  private addMeshes(scene: Scene, simple: boolean): void {
+    const together = new Map<string, { body: number; material: Material; parts: THREE.BufferGeometry[] }>();
     for (const shape of scene.meshes) {
+      const { vertices, triangles } = simple ? coarse(shape.vertices, shape.triangles) : shape;
+      if (triangles.length === 0) continue;
       const flat = new THREE.BufferGeometry();
-      flat.setAttribute("position", new THREE.BufferAttribute(shape.vertices, 3));
-      flat.setIndex(new THREE.BufferAttribute(shape.triangles, 1));
-      this.bodies[shape.body]?.add(this.mesh(toCreasedNormals(flat, 1.1), shape.material));
+      flat.setAttribute("position", new THREE.BufferAttribute(vertices, 3));
+      flat.setIndex(new THREE.BufferAttribute(triangles, 1));
+      const key = `${shape.body} ${shape.material}`;
+      const found = together.get(key) ?? { body: shape.body, material: shape.material, parts: [] };
+      // welded again after the creases: a fifth of the corners to transform
+      found.parts.push(mergeVertices(toCreasedNormals(flat, CREASE_RAD)));
+      together.set(key, found);
+    }
+    for (const { body, material, parts } of together.values()) {
+      const geometry = parts.length === 1 ? parts[0]! : mergeGeometries(parts);
+      this.bodies[body]?.add(this.mesh(geometry, material));
     }
   }
 

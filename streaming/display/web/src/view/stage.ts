@@ -1,7 +1,7 @@
 import * as THREE from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 import { createFloor, type Floor } from "./floor";
-import { QualityControl } from "./quality";
+import { drawsInSoftware, QualityControl } from "./quality";
 
 export type ViewName = "oblique" | "right" | "front" | "left" | "back";
 const FOLLOW_S = 0.35;
@@ -14,6 +14,9 @@ const HEIGHT_FOLLOW_S = 1.5;
 /** After the last change the camera may still glide for this long. */
 const SETTLE_MS = 1500;
 
+/** A picture that is not ready after this long is given up on (a lost context). */
+const STUCK_MS = 3000;
+const POLL_MS = 4;
 const SUN_BESIDE_VIEWER_RAD = 0.7;
 
 /** Azimuth of the camera against the person's heading, and elevation (rad). */
@@ -34,7 +37,13 @@ export class Stage {
   private readonly sun = new THREE.DirectionalLight(0xfff1dd, 2.4);
   private readonly floor: Floor;
   private readonly centre = new THREE.Vector3(0, 0, CENTRE_HEIGHT_M);
-  private readonly quality = new QualityControl();
+  private readonly quality: QualityControl;
+  /** Signalled when the last picture is ready; no other is begun before. */
+  private fence: WebGLSync | null = null;
+  private begunMs = 0;
+  /** Drawn by the processor, and so with few triangles. */
+  readonly software: boolean;
+  private pictures = 0;
   private placed = false;
   private ground = 0;
   private lastTime = performance.now();
@@ -43,7 +52,10 @@ export class Stage {
 
   constructor(private readonly host: HTMLElement) {
     this.camera.up.set(0, 0, 1);
-    this.renderer = new THREE.WebGLRenderer({ antialias: true, powerPreference: "high-performance" });
+    this.quality = new QualityControl(drawsInSoftware());
+    this.software = this.quality.software;
+    // in software, smooth edges cost two thirds of a picture
+    this.renderer = new THREE.WebGLRenderer({ antialias: !this.software, powerPreference: "high-performance" });
     this.renderer.shadowMap.type = THREE.PCFShadowMap;
     this.renderer.toneMapping = THREE.ACESFilmicToneMapping;
     this.renderer.toneMappingExposure = 1.05;
@@ -116,20 +128,50 @@ export class Stage {
     this.sun.target.position.set(this.centre.x, this.centre.y, this.ground + 0.6);
   }
 
-  /** Draw if anything may have changed since. */
-  render(): void {
-    const now = performance.now();
-    if (now > this.drawUntil) {
-      this.quality.idle();
-      return;
-    }
-    if (this.quality.early(now)) return;
+  /** Least time between two pictures. */
+  get periodMs(): number {
+    return this.quality.periodMs;
+  }
+
+  debug(): Record<string, unknown> {
+    return { ...this.quality.debug, pictures: this.pictures };
+  }
+
+  /** Whether it is time for the next picture, and anything may have changed since the last. */
+  due(now: number): boolean {
+    if (this.fence && now - this.begunMs < STUCK_MS) return false;
+    return now < this.drawUntil && this.quality.due(now);
+  }
+
+  draw(now: number): void {
     const until = this.drawUntil;
     this.controls.update();
     // moving with the person changes the camera, but is no reason to go on drawing
     this.drawUntil = until;
+    this.quality.started(now);
+    this.pictures += 1;
+    this.begunMs = performance.now();
     this.renderer.render(this.world, this.camera);
-    if (this.quality.drawn(now)) this.applyQuality();
+    const gl = this.renderer.getContext() as WebGL2RenderingContext;
+    this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+    this.await(gl, this.fence);
+  }
+
+  /** Look every few milliseconds whether the picture is ready: what it cost decides how to go on. */
+  private await(gl: WebGL2RenderingContext, fence: WebGLSync | null): void {
+    if (!fence) return;
+    setTimeout(() => {
+      if (this.fence !== fence) {
+        gl.deleteSync(fence);
+      } else if (gl.getSyncParameter(fence, gl.SYNC_STATUS) === gl.SIGNALED) {
+        gl.deleteSync(fence);
+        this.fence = null;
+        if (this.quality.spent(performance.now() - this.begunMs)) this.applyQuality();
+      } else {
+        this.await(gl, fence);
+      }
+    }, POLL_MS);
   }
 
   private light(): void {
