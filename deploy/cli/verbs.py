@@ -11,11 +11,13 @@ from kincast.deploy.cli.bench import Bench
 from kincast.deploy.cli.body import Body
 from kincast.deploy.cli.compare import Compare
 from kincast.deploy.cli.demo import Demo
+from kincast.deploy.cli.export import Export
 from kincast.deploy.cli.import_ import Import
 from kincast.deploy.cli.keys import Keys
 from kincast.deploy.cli.live import Live
 from kincast.deploy.cli.refit import Refit
 from kincast.deploy.cli.replay import Replay
+from kincast.deploy.cli.report import Report
 
 
 class Command(Protocol):
@@ -33,6 +35,8 @@ VERBS: dict[str, type] = {
     "body": Body,
     "replay": Replay,
     "refit": Refit,
+    "report": Report,
+    "export": Export,
     "compare": Compare,
     "keys": Keys,
     "bench": Bench,

@@ -63,6 +63,7 @@ def ensemble_plot(
     for side in SIDES:
         mean = ensemble.mean(side)
         if mean is not None:
+            plot.line(PERCENT, mean, "halo")
             plot.line(PERCENT, mean, f"mean {side}")
             at = MARKED[side]
             plot.markers(PERCENT[at], mean[at], f"mark {side}", square=side == "right")

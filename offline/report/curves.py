@@ -84,6 +84,11 @@ class Rows:
         assert self.motion.force is not None
         return 100.0 * self.motion.force[self.rows, FOOT[self.stride.side]]
 
+    def residual(self) -> Values:
+        """Size of the force at the pelvis that feet do not explain, % of body weight."""
+        assert self.motion.residual is not None
+        return 100.0 * self.motion.residual[self.rows]
+
     @property
     def inward(self) -> float:
         """+1 where turning to the left (seen from above) is inwards for this side: on the right."""
@@ -181,6 +186,9 @@ POWERS: Mapping[CurveKind, Callable[[Rows], Values]] = {
         "ankle_angle"
     ),
 }
+RESIDUAL: Mapping[CurveKind, Callable[[Rows], Values]] = {
+    CurveKind("residual", "Residual at the pelvis", "% BW", "unexplained", "", True): lambda r: r.residual(),
+}
 FORCES: Mapping[CurveKind, Callable[[Rows], Values]] = {
     CurveKind("grf_vertical", "Vertical force", "% BW", "up", "", True): lambda r: r.force()[:, 2],
     CurveKind("grf_anterior", "Fore-aft force", "% BW", "propulsion", "braking", True): lambda r: (
@@ -222,6 +230,8 @@ def ensembles(
         tables += [MOMENTS, POWERS]
     if motion.force is not None and session.mass_kg:
         tables.append(FORCES)
+    if motion.residual is not None:
+        tables.append(RESIDUAL)
     return {
         kind.key: Ensemble(kind, _curves(session, motion, strides, kind, of))
         for table in tables

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kincast.offline.report.charts import (
     ensemble_plot,
     ensemble_plots,
@@ -22,7 +20,9 @@ from kincast.offline.report.curves import (
     FEET,
     FORCES,
     KINEMATIC,
+    MOMENTS,
     POWERS,
+    RESIDUAL,
     activation_ensembles,
     ensembles,
 )
@@ -30,7 +30,7 @@ from kincast.offline.report.earlier import Change, Visit, changes, in_order
 from kincast.offline.report.figures_3d import draw, snapshots, typical_stride
 from kincast.offline.report.findings import RESIDUAL_LIMIT_PCT_BW, Verdict, judge
 from kincast.offline.report.measures import Row, table
-from kincast.offline.report.motion import motion_of
+from kincast.offline.report.motion import motion_of, residual_force
 from kincast.offline.report.norms import Norms, gait_variable_score, read_norms
 from kincast.offline.report.overlays import Overlay, overlays
 from kincast.offline.report.session import ReportInputError, ReportSession, load_session, number
@@ -38,13 +38,14 @@ from kincast.offline.report.strides import SIDES, ReportStride, rejections, stri
 
 KINEMATIC_KEYS = (*(k.key for k in KINEMATIC), next(k.key for k in FEET))
 FEET_KEYS = tuple(k.key for k in list(FEET)[1:])
-SAGITTAL_MOMENTS = ("hip_extension_moment", "knee_extension_moment", "ankle_plantarflexion_moment")
 KEY_MEASURES = (
     "speed_m_s", "cadence_steps_min", "step_length_m", "step_width_m", "stance_pct", "double_support_pct",
     "knee_swing", "knee_range", "hip_range", "ankle_push_off", "toe_clearance_min_m", "grf_propulsion",
     "ankle_power_peak",
 )  # fmt: skip
-SHOWN_ASYMMETRIES = 6
+OVER_THE_CYCLE = ("first", "kinematics", "feet", "forces", "moments", "activations")
+FIRST_PAGE_KEYS = ("hip_flexion", "knee_flexion", "ankle_dorsiflexion")
+SHOWN_ASYMMETRIES = 5
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,13 @@ def make_document(folder: Path, options: ReportOptions) -> Document:
     visits = _visits(session, rows, options.earlier)
     activations = activation_ensembles(session, motion, strides)
     figures = {
+        "first": ensemble_plots(curves, FIRST_PAGE_KEYS, ends, norms),
         "kinematics": ensemble_plots(curves, KINEMATIC_KEYS, ends, norms),
         "feet": ensemble_plots(curves, FEET_KEYS, ends, norms),
         "forces": ensemble_plots(curves, (k.key for k in FORCES), ends, norms, "no stride with valid forces"),
         "moments": ensemble_plots(
             curves,
-            (*SAGITTAL_MOMENTS, *(k.key for k in POWERS), "hip_abduction_moment"),
+            (k.key for k in (*MOMENTS, *POWERS, *RESIDUAL)),
             ends,
             norms,
             "no stride with valid forces",
@@ -127,9 +129,7 @@ def make_document(folder: Path, options: ReportOptions) -> Document:
         key_rows=[row for key in KEY_MEASURES for row in rows if row.measure.key == key],
         asymmetries=_asymmetries(rows),
         rows=rows,
-        figures=figures
-        if strides
-        else {**figures, "kinematics": [], "feet": [], "forces": [], "moments": [], "activations": []},
+        figures=figures if strides else {**figures, **{key: [] for key in OVER_THE_CYCLE}},
         body=[(draw(session, motion, m, "side"), draw(session, motion, m, "back")) for m in moments]
         if motion.feet is not None
         else [],
@@ -170,11 +170,15 @@ def _visits(session: ReportSession, rows: tuple[Row, ...], earlier: Sequence[Pat
 
 
 def _facts(session: ReportSession) -> list[tuple[str, str]]:
+    """What the first page says of person and session."""
     summary, height = session.summary, session.height_m
     cameras = len(_mapping(summary.get("cameras"))) or len(session.results.cameras)
     belt = number(summary.get("belt_speed_m_s"))
     frames = len(session.time_s)
     rate = (frames - 1) / session.duration_s if session.duration_s > 0 else 0.0
+    mass = "unknown" if session.mass_kg is None else f"{session.mass_kg:.1f} kg{_mass_note(session)}"
+    tall = "unknown" if height is None else f"{height[0]:.2f} m" + ("" if height[1] else " (fitted body)")
+    rig = f"{cameras} cameras" if cameras else "optical markers"
     return [
         ("Subject", session.subject_id or "not stated"),
         ("Session", session.session_id),
@@ -182,26 +186,11 @@ def _facts(session: ReportSession) -> list[tuple[str, str]]:
             "Date",
             f"{session.started:%Y-%m-%d %H:%M} UTC" if session.started else "not dated (rig clock not set)",
         ),
-        (
-            "Body mass",
-            "unknown" if session.mass_kg is None else f"{session.mass_kg:.1f} kg" + _mass_note(session),
-        ),
-        (
-            "Height",
-            "unknown"
-            if height is None
-            else f"{height[0]:.2f} m" + ("" if height[1] else " (of the fitted body)"),
-        ),
-        (
-            "Duration",
-            f"{session.duration_s:.1f} s, {frames} instants" + (f" at {rate:.0f}/s" if rate else ""),
-        ),
-        ("Rig", f"{cameras} cameras" if cameras else "optical markers"),
-        ("Keypoints", str(summary.get("keypoint_set") or "not stated")),
-        ("Treadmill", "none stated" if belt is None else f"{belt:.2f} m/s"),
-        ("Support", session.external_support),
-        ("Kinetics by", str(summary.get("kinetics") or "not stated")),
-        ("Source", str(summary.get("source") or "not stated")),
+        ("Duration, rig", f"{session.duration_s:.1f} s" + (f" at {rate:.0f}/s" if rate else "") + f", {rig}"),
+        ("Body mass", mass),
+        ("Height", tall),
+        ("Treadmill belt", "not stated" if belt is None else f"{belt:.2f} m/s"),
+        ("External support", session.external_support),
     ]
 
 
@@ -212,6 +201,9 @@ def _mass_note(session: ReportSession) -> str:
 
 def _versions(session: ReportSession) -> list[tuple[str, str]]:
     found = [(str(k), str(v)) for k, v in _mapping(session.summary.get("versions")).items()]
+    for label in ("source", "keypoint_set", "kinetics"):
+        if session.summary.get(label):
+            found.append((label.replace("_", " "), str(session.summary[label])))
     for label, value in (
         (
             "body",
@@ -257,15 +249,14 @@ def _time_figures(session: ReportSession, strides: Sequence[ReportStride]) -> li
             y_least=(0.0, 60.0),
         )
     ]
-    residuals = session.rows_of(session.results.residuals)
-    if residuals is not None and session.mass_kg and {"FX", "FY", "FZ"} <= set(residuals.columns):
-        force = np.linalg.norm(np.stack([residuals.column(c) for c in ("FX", "FY", "FZ")]), axis=0)
+    residual = residual_force(session)
+    if residual is not None:
         figures.append(
             time_plot(
                 f"Residual force at the pelvis; grey: forces not valid; line: {RESIDUAL_LIMIT_PCT_BW:.0f} %",
                 "% BW",
                 session.time_s,
-                {"single": np.where(np.isfinite(force), 100.0 * force / (9.81 * session.mass_kg), np.nan)},
+                {"single": 100.0 * residual},
                 valid.kinetics,
                 limit=RESIDUAL_LIMIT_PCT_BW,
                 y_least=(0.0, 20.0),

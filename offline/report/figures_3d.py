@@ -150,7 +150,7 @@ def draw(session: ReportSession, motion: Motion, snapshot: Snapshot, view: str) 
     parts.append(f'<circle class="bone trunk" cx="{x:.1f}" cy="{y:.1f}" r="{SCALE * HEAD_RADIUS_M:.1f}"/>')
     parts += _forces(session, motion, row, flat)
     parts.append(
-        f'<text class="tick x" x="{WIDTH / 2:g}" y="{HEIGHT - 1:g}">{escape(snapshot.title)}</text></svg>'
+        f'<text class="tick x" x="{WIDTH / 2:g}" y="{HEIGHT - 2.5:g}">{escape(snapshot.title)}</text></svg>'
     )
     return "".join(parts)
 

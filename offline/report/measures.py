@@ -119,8 +119,8 @@ SPATIOTEMPORAL = (
     Measure("step_time_s", "Step time", "s", 3, "Phases"),
     Measure("stance_pct", "Stance", "% cycle", 1, "Phases"),
     Measure("single_support_pct", "Single support", "% cycle", 1, "Phases"),
-    Measure("double_support_pct", "Double support, both phases", "% cycle", 1, "Phases", whole_body=True),
-    Measure("toe_clearance_min_m", "Toe clearance, least in mid-swing", "cm", 1, "Feet", False, 100.0),
+    Measure("double_support_pct", "Double support", "% cycle", 1, "Phases", whole_body=True),
+    Measure("toe_clearance_min_m", "Toe clearance, mid-swing", "cm", 1, "Feet", False, 100.0),
     Measure("heel_clearance_max_m", "Heel clearance, greatest", "cm", 1, "Feet", True, 100.0),
 )
 
@@ -158,7 +158,7 @@ _POINTS = (
     _angle("knee_swing", "Knee flexion, peak in swing", "knee_flexion", lambda c, s: _between(c, s, 100).max(), "knee_angle", "Knee and ankle"),
     _angle("knee_range", "Knee flexion, range", "knee_flexion", lambda c, s: np.ptp(c), "knee_angle", "Knee and ankle"),
     _angle("ankle_stance", "Ankle dorsiflexion, peak in stance", "ankle_dorsiflexion", lambda c, s: _between(c, 5, s).max(), "ankle_angle", "Knee and ankle"),
-    _angle("ankle_push_off", "Ankle plantar flexion, peak at push-off", "ankle_dorsiflexion", lambda c, s: -_between(c, s - 10, s + 15).min(), "ankle_angle", "Knee and ankle"),
+    _angle("ankle_push_off", "Ankle plantar flexion, push-off", "ankle_dorsiflexion", lambda c, s: -_between(c, s - 10, s + 15).min(), "ankle_angle", "Knee and ankle"),
     _angle("ankle_swing", "Ankle dorsiflexion, peak in swing", "ankle_dorsiflexion", lambda c, s: _between(c, s + 10, 100).max(), "ankle_angle", "Knee and ankle"),
     _angle("hip_max", "Hip flexion, peak", "hip_flexion", lambda c, s: c.max(), "hip_flexion", "Hip and pelvis"),
     _angle("hip_extension", "Hip extension, peak", "hip_flexion", lambda c, s: -c.min(), "hip_flexion", "Hip and pelvis"),
@@ -174,10 +174,10 @@ _POINTS = (
     _Point(Measure("grf_propulsion", "Propulsive force, peak", "% BW", 1, "Kinetics"), "grf_anterior", lambda c, s: _between(c, 0, s).max()),
     _Point(Measure("hip_extensor_peak", "Hip extensor moment, peak", "N m/kg", 2, "Kinetics"), "hip_extension_moment", lambda c, s: _between(c, 0, 50).max()),
     _Point(Measure("hip_flexor_peak", "Hip flexor moment, peak", "N m/kg", 2, "Kinetics"), "hip_extension_moment", lambda c, s: -_between(c, 30, 75).min()),
-    _Point(Measure("knee_extensor_peak", "Knee extensor moment, peak in early stance", "N m/kg", 2, "Kinetics", False), "knee_extension_moment", lambda c, s: _between(c, 5, 30).max()),
+    _Point(Measure("knee_extensor_peak", "Knee extensor moment, early stance", "N m/kg", 2, "Kinetics", False), "knee_extension_moment", lambda c, s: _between(c, 5, 30).max()),
     _Point(Measure("plantarflexor_peak", "Ankle plantar flexor moment, peak", "N m/kg", 2, "Kinetics"), "ankle_plantarflexion_moment", lambda c, s: _between(c, 0, s).max()),
-    _Point(Measure("ankle_power_peak", "Ankle power at push-off, peak", "W/kg", 2, "Kinetics"), "ankle_power", lambda c, s: _between(c, 30, s + 5).max()),
-    _Point(Measure("hip_power_peak", "Hip power at pull-off, peak", "W/kg", 2, "Kinetics"), "hip_power", lambda c, s: _between(c, 45, 80).max()),
+    _Point(Measure("ankle_power_peak", "Ankle power, push-off", "W/kg", 2, "Kinetics"), "ankle_power", lambda c, s: _between(c, 30, s + 5).max()),
+    _Point(Measure("hip_power_peak", "Hip power, pull-off", "W/kg", 2, "Kinetics"), "hip_power", lambda c, s: _between(c, 45, 80).max()),
 )  # fmt: skip
 
 MEASURE_KEYS = (*(m.key for m in SPATIOTEMPORAL), *(p.measure.key for p in _POINTS))

@@ -48,6 +48,7 @@ class Motion:
         rates: joint rates, rad/s, of the 40 coordinates.
         force: on the right and left foot, body weights (newtons where the mass is unknown).
         cop: centres of pressure, metres.
+        residual: size of the residual force at the pelvis, body weights.
         torques: generalised forces on the 40 coordinates per body mass (N m / kg).
         activations, activation_spread: group -> (row, side (right, left)), weighted by the muscles' strengths.
     """
@@ -58,6 +59,7 @@ class Motion:
     rates: Float64[np.ndarray, "row 40"]
     force: Float64[np.ndarray, "row 2 3"] | None
     cop: Float64[np.ndarray, "row 2 3"] | None
+    residual: Float64[np.ndarray, " row"] | None
     torques: Float64[np.ndarray, "row 40"] | None
     activations: Mapping[str, Float64[np.ndarray, "row 2"]]
     activation_spread: Mapping[str, Float64[np.ndarray, "row 2"]]
@@ -76,6 +78,7 @@ def motion_of(session: ReportSession) -> Motion:
         rates=_rates(session),
         force=force,
         cop=cop,
+        residual=None if hidden else residual_force(session),
         torques=None if hidden else _torques(session),
         activations={} if hidden else _groups(session.rows_of(results.activations)),
         activation_spread={} if hidden else _groups(session.rows_of(results.activations_sd)),
@@ -139,6 +142,15 @@ def _forces(
         found.append(from_opensim(_clean(stacked)))
     weight = body_weight_N(session.mass_kg) if session.mass_kg else 1.0
     return found[0] / weight, found[1]
+
+
+def residual_force(session: ReportSession) -> Float64[np.ndarray, " row"] | None:
+    """Size of the residual force at the pelvis, body weights; None where force or mass are not known."""
+    residuals = session.rows_of(session.results.residuals)
+    if residuals is None or not session.mass_kg or not {"FX", "FY", "FZ"} <= set(residuals.columns):
+        return None
+    force = _clean(np.column_stack([residuals.column(c) for c in ("FX", "FY", "FZ")]))
+    return np.linalg.norm(force, axis=1) / body_weight_N(session.mass_kg)
 
 
 def _torques(session: ReportSession) -> Float64[np.ndarray, "row 40"] | None:

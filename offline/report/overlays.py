@@ -18,9 +18,11 @@ from kincast.offline.report.motion import Motion
 from kincast.offline.report.session import ReportSession
 from kincast.streaming.importers.video import videos_in
 
-SHOWN_CAMERAS = 3
-SHOWN_INSTANTS = 2
-WIDTH_PX = 640
+SHOWN_CAMERAS = 4
+SHOWN_INSTANTS = 4
+WIDTH_PX = 520
+MARGIN = 1.35
+"""Side of the shown square per height of the person."""
 JPEG_QUALITY = 80
 _COLOUR = {"left": (200, 90, 20), "right": (40, 40, 210), "trunk": (235, 235, 235)}  # BGR
 _OUTLINE = (15, 15, 15)
@@ -63,15 +65,15 @@ def overlays(
     for camera in session.results.cameras:
         if camera.name not in videos or len({o.camera for o in found}) >= SHOWN_CAMERAS:
             continue
-        for moment in moments[: 2 * SHOWN_INSTANTS : 2]:
+        for moment in moments[:SHOWN_INSTANTS]:
             time_s = float(session.time_s[moment.row])
             frame = _frame(videos[camera.name], time_s - video_start_s)
             if frame is None:
                 continue
-            drawn = draw_body(
-                frame, camera, joint_places(session.body, session.poses[moment.row], motion.feet[moment.row])
-            )
-            found.append(Overlay(camera.name, moment.title, time_s, _data_uri(drawn)))
+            places = joint_places(session.body, session.poses[moment.row], motion.feet[moment.row])
+            drawn = draw_body(frame, camera, places)
+            if drawn is not None:
+                found.append(Overlay(camera.name, moment.title, time_s, _data_uri(drawn)))
     return tuple(found)
 
 
@@ -109,9 +111,11 @@ def _frame(path: Path, time_s: float) -> UInt8[np.ndarray, "height width 3"] | N
 
 
 def draw_body(
-    frame: UInt8[np.ndarray, "height width 3"], camera: Camera, places: Mapping[str, Float64[np.ndarray, "3"]]
-) -> UInt8[np.ndarray, "height2 width2 3"]:
-    """A copy of a frame, no wider than 640 px, with the body's lines on it and the head pixelated.
+    frame: UInt8[np.ndarray, "height width 3"],
+    camera: Camera,
+    places: Mapping[str, Float64[np.ndarray, "3"]],
+) -> UInt8[np.ndarray, "height2 width2 3"] | None:
+    """The part of a frame around the person with the body's lines on it and the head pixelated; None if not in view.
 
     A frame of another size than the calibration's is taken for the same view, scaled.
     """
@@ -119,29 +123,46 @@ def draw_body(
     names = list(places)
     points = np.stack([places[n] for n in names])
     depth = np.asarray(to_camera_frame(values, points))[:, 2]
-    pixels = np.asarray(project(values, points))
-    width = frame.shape[1]
-    scale = min(1.0, WIDTH_PX / width)
-    small = (
-        cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        if scale < 1
-        else frame.copy()
-    )
-    pixels = pixels * np.array([small.shape[1] / camera.size_px[0], small.shape[0] / camera.size_px[1]])
-    seen = (depth > 0.1) & np.isfinite(pixels).all(axis=1) & (np.abs(pixels) < 1e4).all(axis=1)
+    height, width = frame.shape[:2]
+    to_frame = np.array([width / camera.size_px[0], height / camera.size_px[1]])
+    pixels = np.asarray(project(values, points)) * to_frame
+    seen = (depth > 0.1) & np.isfinite(pixels).all(axis=1) & (np.abs(pixels) < 1e5).all(axis=1)
+    box = _box(pixels[seen], width, height)
+    if box is None:
+        return None
+    x0, y0, x1, y1 = box
+    scale = min(1.0, WIDTH_PX / (x1 - x0))
+    part = frame[y0:y1, x0:x1]
+    picture = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
     at = {
-        n: (round(float(p[0])), round(float(p[1]))) for n, p, s in zip(names, pixels, seen, strict=True) if s
+        n: (round(scale * float(p[0] - x0)), round(scale * float(p[1] - y0)))
+        for n, p, s in zip(names, pixels, seen, strict=True)
+        if s
     }
     if "head" in at:
-        focal = float(camera.matrix[0, 0]) * small.shape[1] / camera.size_px[0]
+        focal = scale * float(camera.matrix[0, 0]) * float(to_frame[0])
         radius = BLUR_RADII * HEAD_RADIUS_M * focal / float(depth[names.index("head")])
-        _pixelate(small, at["head"], max(4, round(radius)))
+        _pixelate(picture, at["head"], max(4, round(radius)))
     for thickness, outline in ((5, True), (2, False)):
         for a, b, css in BONES:
             if a in at and b in at:
                 colour = _OUTLINE if outline else _COLOUR[css.split()[-1]]
-                cv2.line(small, at[a], at[b], colour, thickness, cv2.LINE_AA)
-    return small
+                cv2.line(picture, at[a], at[b], colour, thickness, cv2.LINE_AA)
+    return picture
+
+
+def _box(pixels: Float64[np.ndarray, "point 2"], width: int, height: int) -> tuple[int, int, int, int] | None:
+    """A square around the person (left, top, right, bottom) within the frame; None if hardly anything is in it."""
+    if not len(pixels):
+        return None
+    low, high = pixels.min(axis=0), pixels.max(axis=0)
+    half = MARGIN * float((high - low).max()) / 2.0
+    middle = 0.5 * (low + high)
+    left, top = (max(0, round(float(m - half))) for m in middle)
+    right, bottom = (
+        min(size, round(float(m + half))) for m, size in zip(middle, (width, height), strict=True)
+    )
+    return (left, top, right, bottom) if right - left >= 16 and bottom - top >= 16 else None
 
 
 def _pixelate(picture: np.ndarray, centre: tuple[int, int], radius: int) -> None:

@@ -38,6 +38,7 @@ def summarise(
         "start_ns": header.start_ns,
         "duration_s": _rounded((results.t_ns[-1] - results.t_ns[0]) * 1e-9 if rows else 0.0),
         "mass_kg": facts.body.mass_kg,
+        "height_m": header.height_m,
         "belt_speed_m_s": header.belt_speed_m_s,
         "external_support": header.external_support,
         "frames": {
