@@ -11,6 +11,7 @@ import zmq
 
 from kincast.streaming import wire
 from kincast.streaming.clock import RigClock, reply_to
+from kincast.streaming.real_time import INGEST, prefer_this_thread
 
 MAX_WAITING = 4096
 POLL_MS = 50
@@ -79,6 +80,7 @@ class Ingest:
         return tuple(said)
 
     def _run(self) -> None:
+        prefer_this_thread(INGEST)
         self._pictures.subscribe(b"in/camera/")
         self._pictures.subscribe(b"in/markers")
         poller = zmq.Poller()

@@ -44,7 +44,7 @@ from kincast.streaming.messages import (
     RecordedThrough,
     SessionHeader,
 )
-from kincast.streaming.real_time import ENGINE, network_context, prefer_this_thread
+from kincast.streaming.real_time import ENGINE, network_context, prefer_existing_threads
 from kincast.streaming.record_thread import RecordThread
 from kincast.streaming.recorder import RecordingWriter
 from kincast.streaming.replay import LIVE_SOURCE
@@ -158,7 +158,7 @@ class LiveSession:
                 return
             self._begin()
             self._keep_garbage_for_later()
-            prefer_this_thread(ENGINE)
+            prefer_existing_threads(ENGINE)
             sys.setswitchinterval(GIL_SWITCH_S)
             self._ingest = Ingest(
                 pictures,

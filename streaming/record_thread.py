@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from kincast.streaming.latency import StageTimes
+from kincast.streaming.real_time import RECORDER, prefer_this_thread
 from kincast.streaming.recorder import RecordingFailedError, RecordingWriter
 
 FLUSH_EVERY_S = 0.4
@@ -60,6 +61,7 @@ class RecordThread:
         self._thread.join()
 
     def _run(self) -> None:
+        prefer_this_thread(RECORDER)
         flushed_s = time.monotonic()
         through_ns = self._writer.through_ns
         news = False
