@@ -10,6 +10,7 @@ from pathlib import Path
 
 import zmq
 
+from kincast.streaming.real_time import INGEST, network_context, prefer_this_thread
 from kincast.streaming.transport import connected
 
 
@@ -17,7 +18,8 @@ def main(publish: str, log: str) -> int:
     """Write [(arrival stamp, frame)] to ``log`` when told to stop."""
     stopping: list[bool] = []
     signal.signal(signal.SIGINT, lambda *_: stopping.append(True))
-    context = zmq.Context()
+    prefer_this_thread(INGEST)  # an instrument: its own delays are not the engine's
+    context = network_context()
     socket = connected(context, zmq.SUB, publish)
     socket.subscribe(b"out/")
     arrived: list[tuple[int, bytes]] = []

@@ -20,6 +20,7 @@ from kincast.deploy.environment import prepare_process, use_all_cores
 from kincast.models.errors import UserMistakeError
 from kincast.streaming import wire
 from kincast.streaming.messages import KeypointFrame, MarkerFrame
+from kincast.streaming.real_time import INGEST, network_context, prefer_this_thread
 from kincast.streaming.recording import read_recording
 from kincast.streaming.transport import connected
 
@@ -74,7 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=None, help="how often (default: until stopped)")
     parser.add_argument("--log", type=Path, default=None, help="write when what was sent here (.npz)")
     options = parser.parse_args(argv)
-    context = zmq.Context()
+    if options.log is not None:
+        prefer_this_thread(INGEST)  # part of a measurement: what is logged as sent must be on its way
+    context = network_context()
     try:
         socket = connected(context, zmq.PUB, options.ingest)
         time.sleep(SETTLE_S)
