@@ -5,8 +5,8 @@ export const NO_SIGNAL_MS = 200;
 
 /** A timer this late was held up by the page's own work. */
 const LATE_MS = 30;
-/** Then what arrived meanwhile is heard first. */
-const GRACE_MS = 80;
+/** Then what arrived meanwhile is heard first, and the server's answer to an acknowledgement that came late. */
+const GRACE_MS = 200;
 
 /**
  * Says when the stream of LiveFrames stops and when it is back. A repeated frame is not a new one, and a page that

@@ -1,6 +1,8 @@
 /** Drawing is made simpler while one picture costs more than this. */
 const BUDGET_MS = 22;
 const JUDGED_PICTURES = 4;
+/** Whoever needs this long for one is not asked again. */
+const HOPELESS_MS = 250;
 /** Shaders compile and meshes are uploaded with the first pictures. */
 const FIRST_PICTURES = 2;
 /** At most this share of the time goes into drawing; in software it is the engine's processor that draws. */
@@ -79,12 +81,13 @@ export class QualityControl {
     this.seen += 1;
     if (this.fixed || this.seen <= FIRST_PICTURES) return false;
     this.costs.push(costMs);
-    if (this.costs.length < JUDGED_PICTURES) return false;
+    if (this.costs.length < JUDGED_PICTURES && costMs < HOPELESS_MS) return false;
     this.costs.sort((a, b) => a - b);
-    this.costMs = this.costs[JUDGED_PICTURES >> 1]!;
+    this.costMs = this.costs[this.costs.length >> 1]!;
     this.costs = [];
     if (this.costMs <= BUDGET_MS || this.level === LEVELS.length - 1) return false;
-    this.level = Math.min(LEVELS.length - 1, this.level + (this.costMs > 3 * BUDGET_MS ? 2 : 1));
+    const steps = this.costMs > HOPELESS_MS ? LEVELS.length : this.costMs > 3 * BUDGET_MS ? 2 : 1;
+    this.level = Math.min(LEVELS.length - 1, this.level + steps);
     this.seen = 0;
     return true;
   }
