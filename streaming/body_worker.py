@@ -30,6 +30,11 @@ class MadeBody:
     pickled: bytes = b""
     failure: str = ""
 
+    @staticmethod
+    def of(body_json: str, body: Body) -> MadeBody:
+        """Ready to be sent to another process."""
+        return MadeBody(body_json, pickle.dumps(body, protocol=pickle.HIGHEST_PROTOCOL))
+
     def body(self) -> Body:
         """The body itself (about a millisecond)."""
         return pickle.loads(self.pickled)
@@ -118,5 +123,4 @@ def _estimated(observations: Observations, header: SessionHeader, muscles: bool)
 def _built(body_json: str, header: SessionHeader, muscles: bool) -> MadeBody:
     from kincast.streaming.session_body import built_for_session
 
-    body = built_for_session(BodyParameters.from_json(body_json), header, muscles)
-    return MadeBody(body_json, pickle.dumps(body, protocol=pickle.HIGHEST_PROTOCOL))
+    return MadeBody.of(body_json, built_for_session(BodyParameters.from_json(body_json), header, muscles))
