@@ -40,7 +40,7 @@ def site_variance_m2(body: Body) -> Float[np.ndarray, " site"]:
     """Variance (m^2, per axis) of where each site sits on the person."""
     sds = body.parameters.site_offsets_sd
     unknown = (UNKNOWN_SITE_SD_M,) * 3
-    return np.array([np.mean(np.square(sds.get(name, unknown))) for name in body.sites])
+    return np.square(np.array([sds.get(name, unknown) for name in body.sites])).mean(axis=1)
 
 
 def pose_uncertainty(
