@@ -31,6 +31,7 @@ from kincast.models.errors import UserMistakeError
 from kincast.models.foot_flat import flat_feet, with_foot_axes
 from kincast.models.observations import Observations, without_soft_sites
 from kincast.models.pose_fit import BatchKinematics
+from kincast.models.rig_shift import aimed
 from kincast.models.rough_start import GENERIC_HEIGHT_M, explained_instants, rough_poses, rough_size
 from kincast.models.seen_points import SeenPoints, seen_points
 from kincast.models.triangulation import ViewGeometry
@@ -106,6 +107,9 @@ def fit_body(
         UnlikePersonError: no human body explains the points (calibration wrong, people mixed up).
     """
     recordings = [observations] if isinstance(observations, Observations) else list(observations)
+    recordings = [
+        recording if recording.markers is not None else aimed(recording) for recording in recordings
+    ]
     if not recordings:
         raise TooLittleSeenError("no recording was given to calibrate the body from")
     site_set = recordings[0].keypoint_set

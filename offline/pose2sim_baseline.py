@@ -44,6 +44,8 @@ def is_pose2sim(place: Path) -> bool:
 def baseline_points(ours: ResultsFolder, trial: Path) -> dict[str, Mapping[str, CameraFit]]:
     """Per method (ours and every .trc of ``pose-3d``) and camera: the fit on the keypoints that all of them have.
 
+    Each with the calibration it worked with: theirs is the one given, ours is in ``cameras.toml``.
+
     Pose2Sim turns the world (Z up) into its files by the cyclic exchange (x, y, z) -> (y, z, x), and its row i is
     the i-th picture.
     """
@@ -61,10 +63,11 @@ def baseline_points(ours: ResultsFolder, trial: Path) -> dict[str, Mapping[str, 
         own = np.round(ours.markers.time_s * 1e9).astype(np.int64) + int(start)
         points["kincast"] = (own, from_opensim(_ordered(ours.markers, names)))
     common = np.all([np.isfinite(p).all(axis=2).any(axis=0) for _, p in points.values()], axis=0)
-    cameras = ours.cameras or recording.header.cameras
+    given = recording.header.cameras
     found: dict[str, Mapping[str, CameraFit]] = {}
     for method, (times, sites) in points.items():
         masked = np.where(common[None, :, None], sites, np.nan)
+        cameras = (ours.cameras or given) if method == "kincast" else given
         found[method] = _fits(reprojection_errors(times, masked, cameras, pictures))
     return found
 

@@ -1,4 +1,8 @@
-"""A slow judgement of every camera against the others: moved cameras are trusted less, then flagged."""
+"""A slow judgement of every camera against the others: moved cameras are trusted less, then flagged.
+
+A camera alone far off the others was knocked, and nothing is known of its place: it loses its say. Where all disagree a
+little the rig was calibrated badly: that is for :mod:`kincast.streaming.rig_watch`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,10 @@ class CameraTrustConfig:
 
 
 class CameraTrust:
-    """Running typical error per camera; ``weight`` (C,) in (0, 1] multiplies its information."""
+    """Running typical error per camera; ``weight`` (C,) in (0, 1] multiplies its information.
+
+    ``apart`` (C,): at the last instant alone its error was ``knocked`` times the typical camera's.
+    """
 
     def __init__(self, cameras: int, config: CameraTrustConfig) -> None:
         self._config = config
@@ -28,6 +35,7 @@ class CameraTrust:
         self._seen_s = np.zeros(cameras)
         self.weight: Float[np.ndarray, " camera"] = np.ones(cameras)
         self.knocked: Bool[np.ndarray, " camera"] = np.zeros(cameras, bool)
+        self.apart: Bool[np.ndarray, " camera"] = np.zeros(cameras, bool)
 
     def update(
         self,
@@ -38,13 +46,17 @@ class CameraTrust:
         """Take in the errors of one instant; only ``used`` entries count."""
         config = self._config
         keep = float(np.exp(-interval_s / config.time_s))
+        now_px = np.full(len(used), np.nan)
         for c, row in enumerate(used):
             if row.sum() < 3:
                 continue
-            median = float(np.median(error_px[c][row]))
+            now_px[c] = median = float(np.median(error_px[c][row]))
             old = self._error_px[c]
             self._error_px[c] = median if np.isnan(old) else keep * old + (1.0 - keep) * median
             self._seen_s[c] += interval_s
+        seen = ~np.isnan(now_px)
+        level_px = max(float(np.median(now_px[seen])), config.floor_px) if seen.any() else config.floor_px
+        self.apart = seen & (np.where(seen, now_px, 0.0) > config.knocked * level_px)
         known = ~np.isnan(self._error_px)
         if known.sum() < 3:
             return  # of two cameras that disagree nobody knows which one moved

@@ -16,6 +16,7 @@ import numpy as np
 
 from kincast.models.body import Body, BodyParameters
 from kincast.models.body.sites import sites_of
+from kincast.models.camera import Camera
 from kincast.models.errors import UserMistakeError
 from kincast.models.fit_result import FitCode, FitResult
 from kincast.models.observations import Observations
@@ -25,7 +26,7 @@ from kincast.streaming.clock import ClockMonitor
 from kincast.streaming.cold_start import BODY_AFTER_S, BodyGatherer
 from kincast.streaming.fitter import FitterConfig
 from kincast.streaming.gait import GaitOutput
-from kincast.streaming.health import camera_health, findings
+from kincast.streaming.health import aim_findings, camera_health, findings
 from kincast.streaming.kinetics import KineticsConfig
 from kincast.streaming.latency import StageTimes
 from kincast.streaming.messages import (
@@ -148,6 +149,11 @@ class Engine:
         return self._body
 
     @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """The calibration in use: the header's, or with shifts of single cameras put right."""
+        return self._streams.cameras
+
+    @property
     def due_ns(self) -> int | None:
         """Receive stamp at which a live run sends a Deadline for the open snapshot; None while none is open."""
         return self._aligner.due_ns
@@ -229,6 +235,7 @@ class Engine:
             clock_offsets_ns=self._clocks.offsets_ns,
             findings=(
                 *findings(self.header, self._admission, self._aligner, self._clocks.offsets_ns),
+                *aim_findings(self.header.cameras, self.cameras),
                 *(f"{count} x {fault}" for fault, count in sorted(self._streams.faults.items())),
             ),
         )

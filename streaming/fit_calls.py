@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from jaxtyping import Float
 from kincast.models.body import Body
 from kincast.models.body_prior import joint_limits_deg
 from kincast.models.camera import Camera, camera_arrays
-from kincast.models.kinematics import site_positions
+from kincast.models.kinematics import SkeletonValues, integrate, site_positions
 from kincast.models.mirrored_sites import leg_pairs
 from kincast.models.pose_uncertainty import site_variance_m2
 from kincast.models.residuals import Views
@@ -28,6 +29,9 @@ from kincast.models.window_solver import (
 from kincast.streaming.fitter_config import FitterConfig
 from kincast.streaming.instant import Instant
 
+APART_S = 0.01
+"""Two places of a site this far apart tell its velocity."""
+
 
 class FitCalls:
     """``body`` may be exchanged for another of the same sites; nothing is compiled anew for it."""
@@ -37,9 +41,13 @@ class FitCalls:
         self._cameras = len(cameras)
         limits = tuple((float(low), float(high)) for low, high in np.radians(joint_limits_deg()))
         self._model = WindowModel(body.skeleton, limits, leg_pairs(body.keypoint_set), config.solver)
-        self._rig = jax.tree.map(jnp.asarray, camera_arrays(cameras, np.float32)) if cameras else None
+        self.aim(cameras)
         self._tuning = jax.tree.map(jnp.float32, config.tuning)
         self.use(body)
+
+    def aim(self, cameras: Sequence[Camera]) -> None:
+        """These numbers of the same cameras from now on."""
+        self._rig = jax.tree.map(jnp.asarray, camera_arrays(cameras, np.float32)) if cameras else None
 
     def use(self, body: Body) -> None:
         """This body from now on."""
@@ -83,9 +91,26 @@ class FitCalls:
         )
         return np.asarray(pixels)
 
+    def sites_at(
+        self, q: Float[Array, "41"], v: Float[Array, "40"], offset_s: Float[Array, " camera"]
+    ) -> Float[np.ndarray, "camera keypoint 3"]:
+        """World positions of the sites ``offset_s`` after pose ``q`` with velocity ``v``, moving straight on."""
+        places = _two_places(self._model, self._values, np.asarray(q, np.float32), np.asarray(v, np.float32))
+        here, later = np.asarray(places, np.float64)
+        return here + (later - here) * (np.asarray(offset_s, np.float64) / APART_S)[:, None, None]
+
     def sites_m(self, q: np.ndarray) -> Float[np.ndarray, "keypoint 3"]:
         """World positions of the sites."""
         return np.asarray(site_positions(self._model.skeleton, self._values, jnp.asarray(q, jnp.float32)))
+
+
+@partial(jax.jit, static_argnums=0)
+def _two_places(
+    model: WindowModel, values: SkeletonValues, q: Float[jax.Array, "41"], v: Float[jax.Array, "40"]
+) -> Float[jax.Array, "2 keypoint 3"]:
+    """The sites at a pose and ``APART_S`` later."""
+    places = jnp.stack([q, jnp.asarray(integrate(q, APART_S * v))])
+    return jnp.asarray(jax.vmap(partial(site_positions, model.skeleton, values))(places))
 
 
 def _device(rows: Sequence[np.ndarray] | np.ndarray) -> jax.Array:

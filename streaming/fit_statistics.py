@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from kincast.models.fit_result import CameraStatistics
 from kincast.models.residuals import ViewReport
@@ -16,6 +16,7 @@ def camera_statistics(
     snapshot: Snapshot,
     chosen: Int[np.ndarray, " camera"],
     trust: CameraTrust,
+    too_far: Bool[np.ndarray, " camera"],
     fitted: tuple[Instant, ViewReport] | None,
     sites: int,
     sigma_px: float,
@@ -44,7 +45,7 @@ def camera_statistics(
         inlier_share=inlier,
         swapped=exchanged,
         weight=trust.weight.astype(np.float32),
-        knocked=trust.knocked.copy(),
+        knocked=trust.knocked | too_far,
         error_px=error,
         confidence=confidence.copy(),
     )

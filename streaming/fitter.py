@@ -29,6 +29,7 @@ from kincast.streaming.fitter_config import FitterConfig
 from kincast.streaming.instant import Instant
 from kincast.streaming.limb_watch import LimbWatch
 from kincast.streaming.person_search import PersonSearch
+from kincast.streaming.rig_watch import RigWatch
 from kincast.streaming.settling import Settling, settled_pose, unknown_pose
 from kincast.streaming.snapshot import LateView, Snapshot
 
@@ -68,6 +69,7 @@ class WindowFitter:
         self._trust = CameraTrust(self._cameras, config.trust)
         self._noise = DetectorNoise(self._sites, config.noise)
         self._limbs = LimbWatch(self._sites, config.limbs)
+        self._rig = RigWatch(cameras, config.rig)
         self._tracking = False
         self._instants: list[Instant] = []
         self._estimate = initial_estimate(start_postures()[0], config.solver.window)
@@ -84,9 +86,11 @@ class WindowFitter:
     def warm(self) -> None:
         """Compile everything the loop will call (seconds with a cold compilation cache)."""
         rest, window = start_postures()[0], self._config.solver.window
-        self._calls.solve(initial_estimate(rest, window), [self._empty(-1, 0) for _ in range(window)], 1)
+        estimate = weakened(initial_estimate(rest, window))
+        self._calls.solve(estimate, [self._empty(-1, 0) for _ in range(window)], 1)
         if self._cameras:
             self._calls.predicted_px(rest, np.zeros(VELOCITY_SIZE), 0.0)
+            self._calls.sites_at(rest, np.zeros(VELOCITY_SIZE), np.zeros(self._cameras))
             points = self._calls.sites_m(rest)
             initial_pose(self._calls.body, points.astype(float), np.ones(self._sites, bool))
 
@@ -125,6 +129,11 @@ class WindowFitter:
     def flush(self) -> tuple[SettledPose, ...]:
         """The poses still lagging, at the end of the stream."""
         return self._settled(self._settling.rest())
+
+    @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """The calibration in use: as given, or with shifts of single cameras put right."""
+        return self._rig.cameras
 
     @property
     def tracking(self) -> bool:
@@ -178,6 +187,7 @@ class WindowFitter:
             explained = self._explained(instant, solution)
             self._tracking = explained or self._starting > 0
             return FitCode.OK if explained else FitCode.INITIALISING
+        self._watch_rig(instant, solution, interval_s)
         # what came late is in the instant before: free-running cameras share the two newest between them
         views = self._detections.shows_somebody(instant.confidence)
         views |= self._detections.shows_somebody(before.confidence)
@@ -196,6 +206,18 @@ class WindowFitter:
             if self._limbs.caught(error_px.astype(np.float64), used, size_px, interval_s):
                 self._tracking = False  # the next snapshot starts anew
         return FitCode.OK if seen else FitCode.NOT_ENOUGH_VIEWS
+
+    def _watch_rig(self, instant: Instant, solution: WindowSolution, interval_s: float) -> None:
+        if not self._rig.due(interval_s) or solution.report.exchanged.any():
+            return
+        seen = (
+            self._detections.judging(instant.confidence) & ~(self._trust.knocked | self._trust.apart)[:, None]
+        )
+        sites_m = self._calls.sites_at(solution.q[-1], solution.v[-1], instant.offset_s)
+        if self._rig.look(instant.pixels, seen, sites_m):
+            self._calls.aim(self._rig.cameras)
+            self._search.aim(self._rig.cameras)
+            self._estimate = weakened(self._estimate)
 
     def _explained(self, instant: Instant, solution: WindowSolution) -> bool:
         """The pose explains enough of what was detected."""
@@ -267,7 +289,9 @@ class WindowFitter:
             self._last_qpos,
             self._window_state(),
             self._settled(self._settling.due()),
-            camera_statistics(snapshot, chosen, self._trust, fitted, self._sites, sigma_px),
+            camera_statistics(
+                snapshot, chosen, self._trust, self._rig.too_far, fitted, self._sites, sigma_px
+            ),
         )
 
     def _settled(self, due: tuple[tuple[int, int], ...]) -> tuple[SettledPose, ...]:

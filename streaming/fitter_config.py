@@ -8,6 +8,7 @@ from kincast.models.detector_noise import DetectorNoiseConfig
 from kincast.models.window_solver import SolverConfig, SolverTuning
 from kincast.streaming.camera_trust import CameraTrustConfig
 from kincast.streaming.limb_watch import LimbWatchConfig
+from kincast.streaming.rig_watch import RigWatchConfig
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class FitterConfig:
     noise: DetectorNoiseConfig = field(default_factory=DetectorNoiseConfig)
     trust: CameraTrustConfig = field(default_factory=CameraTrustConfig)
     limbs: LimbWatchConfig = field(default_factory=LimbWatchConfig)
+    rig: RigWatchConfig = field(default_factory=RigWatchConfig)
     settle_lag_s: float = 0.0505
     iterations: int = 1
     starting_iterations: int = 5

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from kincast.models.camera import Camera
 from kincast.models.fit_result import FitResult
 from kincast.streaming.admission import Admission, Refusal
 from kincast.streaming.align import Aligner
@@ -79,6 +80,19 @@ def findings(
         if abs(offset_ns) > CLOCK_TOLERANCE_NS:
             said.append(
                 f"camera {camera_name}: its clock differs by {offset_ns * 1e-6:.1f} ms; check its time service"
+            )
+    return tuple(said)
+
+
+def aim_findings(given: Sequence[Camera], used: Sequence[Camera]) -> tuple[str, ...]:
+    """One sentence per camera whose shift against its calibration is being put right."""
+    said = []
+    for before, now in zip(given, used, strict=True):
+        shift_px = now.matrix[:2, 2] - before.matrix[:2, 2]
+        if shift_px.any():
+            said.append(
+                f"camera {before.name}: what it sees lies {np.linalg.norm(shift_px):.0f} px beside its calibration; "
+                "corrected for this session, calibrate the rig again"
             )
     return tuple(said)
 

@@ -27,6 +27,10 @@ class PersonSearch:
         self._config = config
         self._newest: dict[int, tuple[int, np.ndarray]] = {}
 
+    def aim(self, cameras: Sequence[Camera]) -> None:
+        """These numbers of the same cameras from now on."""
+        self._cameras = tuple(cameras)
+
     def remember(self, snapshot: Snapshot) -> None:
         """Keep each camera's newest picture, on time or late."""
         for late in snapshot.late:

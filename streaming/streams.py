@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kincast.models.body import Body
+from kincast.models.camera import Camera
 from kincast.models.fit_result import CameraStatistics, FitCode, FitResult, SettledPose, WindowState
 from kincast.streaming.fitter import FitterConfig, WindowFitter
 from kincast.streaming.gait import GaitOutput, GaitStream
@@ -62,6 +63,11 @@ class Streams:
     def muscle_names(self) -> tuple[str, ...]:
         """Order of the activations; empty without muscles."""
         return self._kinetics.muscle_names
+
+    @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """The calibration in use, see :attr:`WindowFitter.cameras`."""
+        return self._fitter.cameras
 
     def warm(self) -> None:
         """Compile what the loop calls."""

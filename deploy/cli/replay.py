@@ -66,6 +66,7 @@ class Replay:
         import hashlib
 
         from kincast.streaming.engine import EngineConfig
+        from kincast.streaming.health import aim_findings
         from kincast.streaming.messages import LiveFrame
         from kincast.streaming.replay import Replay as Run
         from kincast.streaming.results.collect import Collector
@@ -89,10 +90,12 @@ class Replay:
             if isinstance(said.message, LiveFrame):
                 collector.add(said.message)
         results = collector.results()
+        aim = aim_findings(run.header.cameras, run.engine.cameras)
         facts = RunFacts(
             header=run.header,
             body=run.body,
-            cameras=run.header.cameras,
+            cameras=run.engine.cameras,
+            cameras_adjusted=bool(aim),
             kinetics=self.kinetics,
             input_sha256=hashlib.sha256(self.recording.read_bytes()).hexdigest(),
             lost_messages=run.lost.messages,
@@ -106,6 +109,8 @@ class Replay:
             f"{self.output}: {len(results.t_ns)} rows, {valid:.0%} with valid kinematics,"
             f" {len(results.events)} gait events, {len(results.strides)} strides"
         )
+        for finding in aim:
+            print(f"  {finding}")
         for failure in run.body_failures:
             print(f"  body: {failure}")
         for reason, count in run.refused.items():
