@@ -9,10 +9,10 @@ from kincast.models.observations import Observations
 from kincast.streaming.messages import SessionHeader
 from kincast.streaming.snapshot import Snapshot
 
-BODY_AFTER_S = (1.0, 5.0)
+BODY_AFTER_S = (0.5, 5.0)
 """A first body soon, so that something sensible is on the screen; a better one from more steps, then frozen."""
 RETRY_S = 5.0
-MIN_SNAPSHOTS = 30
+MIN_SNAPSHOTS = 15
 MAX_SNAPSHOTS = 1200
 
 
