@@ -47,8 +47,8 @@ class ContactConfig:
     cone_facets: int = 8
     vertical_weight: float = 20.0
     moment_arm_m: float = 0.15
-    load_weight: float = 0.04
-    spread_weight: float = 0.15
+    load_weight: float = 0.004
+    spread_weight: float = 0.08
     flat_weight: float = 0.0003
     shear_weight: float = 5e-2
     torque_weight: float = 5e-3
@@ -80,15 +80,16 @@ class ContactForces:
 
 @dataclass(frozen=True)
 class LoadPrior:
-    """Where the load is expected, from the instant before.
+    """Where the load is expected to be.
 
-    ``right`` is the share of the right foot and ``weight`` that of departing from it; ``distribution`` the
-    share of each point in its foot's load (positive, rows sum to 1).
+    ``right`` is the share of the right foot and ``weight`` that of departing from it; ``ahead_m`` how far each point
+    lies ahead of its sole's expected centre of pressure, ``place_weight`` that of departing from it, per m^2.
     """
 
     right: float
     weight: float
-    distribution: Float64[np.ndarray, "2 point"]
+    ahead_m: Float64[np.ndarray, "2 point"]
+    place_weight: float
 
 
 def flatness(gate: Float64[np.ndarray, "2 point"]) -> Float64[np.ndarray, "2"]:
@@ -179,12 +180,13 @@ class ContactSolver:
             load = self._load[f]
             share = 1.0 / gate[f]
             total = c.flat_weight + c.load_weight * (self._points / share.sum() - 1.0)
-            if expected is not None:
-                share = share * expected.distribution[f]
             share = share / share.sum()
             pull = c.spread_weight * gate[f] * share
             hessian[load, load] += total + pull @ share - pull[:, None] - pull[None, :]
             diagonal[load] += c.spread_weight * gate[f]
+            if expected is not None:
+                ahead = expected.ahead_m[f]
+                hessian[load, load] += expected.place_weight * np.outer(ahead, ahead)
             diagonal[self._yaw[f]] += c.torque_weight / c.free_torque_arm_m**2
             diagonal[self._shear[f]] += 1e-9
         if expected is not None:

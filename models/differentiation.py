@@ -50,11 +50,17 @@ class HistoryConfig:
     stated noise (half of what the optimal filter would do: stated noise is itself uncertain), within
     ``amplitude_limits``. One amplitude serves every coordinate. The values are those with the least force errors
     over fitted walks of several people; halving or doubling the amplitude costs about 0.5 % body weight.
+
+    A person who hardly moves accelerates little: where the samples vary by less than ``full_motion`` times their stated
+    noise variance (mean over the coordinates), the amplitude falls with the root of that, down to ``least_motion`` of it.
+    In quiet standing the ratio is below 1, in walking above 50.
     """
 
     prior: MotionPrior = MotionPrior()
     noise_m: float = 0.0045
     amplitude_limits: tuple[float, float] = (3.0, 60.0)
+    full_motion: float = 10.0
+    least_motion: float = 0.15
     window_s: float = 0.5
     max_samples: int = 64
 
@@ -191,8 +197,12 @@ class PoseHistory:
             return MotionState(t_ns, reference.copy(), rest, rest.copy(), noise, unknown, unknown.copy())
         samples = tangent(reference, q_seen)
         c = self._config
-        amplitude = c.prior.amplitude * np.sqrt(c.noise_m / noise[:3].mean())
-        prior = replace(c.prior, amplitude=float(np.clip(amplitude, *c.amplitude_limits)), noise=1.0)
+        amplitude = float(
+            np.clip(c.prior.amplitude * np.sqrt(c.noise_m / noise[:3].mean()), *c.amplitude_limits)
+        )
+        motion = float(np.mean(samples.var(axis=0) / noise**2)) / c.full_motion
+        amplitude *= min(max(np.sqrt(motion), c.least_motion), 1.0)
+        prior = replace(c.prior, amplitude=amplitude, noise=1.0)
         filtered = derivative_weights(times, 0.0, prior)
         value, velocity, acceleration = filtered.weights @ samples
         scale = filtered.sd[:, None] * noise[None, :]

@@ -162,6 +162,11 @@ class InverseDynamics:
             velocity[f, on] = twist[3:] + arm @ _skew(twist[:3]).T
         return SoleState(position, velocity)
 
+    def centre_of_mass(self) -> tuple[Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]]:
+        """Of the whole body, and its velocity, world."""
+        mujoco.mj_subtreeVel(self._model, self._data)
+        return self._data.subtree_com[0].copy(), self._data.subtree_linvel[0].copy()
+
     def lifted_by(self, force_N: float) -> Float64[np.ndarray, "40"]:
         """Generalised forces (40 velocities) of a vertical force at the torso's centre of mass: a harness."""
         if force_N == 0.0:

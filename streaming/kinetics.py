@@ -29,10 +29,12 @@ from kincast.models.contact_forces import (
     flatness,
 )
 from kincast.models.differentiation import MotionState, PoseHistory
+from kincast.models.feet_motion import FeetMotion, FeetObserver
 from kincast.models.fit_result import FitResult, SettledPose
 from kincast.models.ground_velocity import GroundEstimator
 from kincast.models.inverse_dynamics import InverseDynamics, opensim_generalised_forces
 from kincast.models.leg_muscles import LegMuscleModel
+from kincast.models.load_expectation import expected_place, expected_share
 from kincast.models.sole import SoleFloor
 from kincast.streaming.kinetics_config import KineticsConfig
 from kincast.streaming.latency import StageTimes
@@ -98,7 +100,7 @@ class KineticsStream:
         self._history = PoseHistory(self._config.history)
         self._restart = True
         self._recent.clear()
-        self._loads: tuple[int, np.ndarray] | None = None
+        self._feet_observer = FeetObserver(self._dynamics)
 
     @property
     def muscle_names(self) -> tuple[str, ...]:
@@ -185,14 +187,12 @@ class KineticsStream:
         qfrc = dynamics.set_motion(motion)
         qfrc = qfrc - dynamics.lifted_by(self._harness_N)
         wrench = dynamics.demanded_wrench(qfrc)
-        points, gate = self._feet(motion)
-        pelvis_speed_m_s = float(np.linalg.norm(motion.v[:2] - self._belt.velocity_m_s))
-        expected = self._load_prior(motion.t_ns, gate, pelvis_speed_m_s)
+        points, gate, feet_motion = self._feet(motion)
+        expected = self._expected(feet_motion, points, float(np.prod(flatness(gate))))
         found = self._contact.solve(wrench, dynamics.pelvis, points, gate, expected)
         if self._unexplained(found.residual) > 1.0:
             # the feet are not under the weight: something else may carry a part of it
             found = self._contact_supported.solve(wrench, dynamics.pelvis, points, gate, expected)
-        self._loads = (motion.t_ns, found.loads) if found.loads.sum() > UNLOADED_N else None
         loaded = found.force[:, 2] >= UNLOADED_N
         self._cop = np.where(loaded[:, None], found.cop, self._cop)
         keep = loaded[:, None]
@@ -237,8 +237,8 @@ class KineticsStream:
 
     def _feet(
         self, motion: MotionState
-    ) -> tuple[Float64[np.ndarray, "2 point 3"], Float64[np.ndarray, "2 point"]]:
-        """Sole points pressed onto their floor, and the gate on their loads."""
+    ) -> tuple[Float64[np.ndarray, "2 point 3"], Float64[np.ndarray, "2 point"], FeetMotion]:
+        """Sole points pressed onto their floor, the gate on their loads, and how the feet move."""
         sole = self._dynamics.sole_state()
         velocity = sole.velocity.reshape(-1, 3)
         forward = self._dynamics.pelvis_rotation[:2, 0]
@@ -251,30 +251,19 @@ class KineticsStream:
         floor = self._floor.update(motion.t_ns, height, speed < self._config.contact.gate_speed_m_s)
         points = sole.position.copy()
         points[:, :, 2] = self._floor.common
-        return points, contact_gate(height - floor, speed, self._config.contact)
+        gate = contact_gate(height - floor, speed, self._config.contact)
+        feet = self._feet_observer.observe(sole, height - floor, speed, gate, belt)
+        return points, gate, feet
 
-    def _load_prior(
-        self, t_ns: int, gate: Float64[np.ndarray, "2 point"], pelvis_speed_m_s: float
-    ) -> LoadPrior | None:
-        """Where the load is changes more slowly than its noise while both feet are flat or the person stands.
-
-        ``pelvis_speed_m_s`` is against the floor: in walking the load rolls over the sole and nothing is kept.
-        """
-        if self._loads is None:
-            return None
-        since_ns, loads = self._loads
-        foot = loads.sum(axis=1)
-        even = 1.0 / loads.shape[1]
-        before = np.where(foot[:, None] > UNLOADED_N, loads / np.maximum(foot[:, None], UNLOADED_N), even)
-        flat = flatness(gate)
-        slow = float(np.prod(flat) ** self._config.sharing_power)
-        still = float(np.exp(-((pelvis_speed_m_s / self._config.still_m_s) ** 2)))
-        kept = self._config.kept_distribution * np.maximum(slow, still * flat**2)[:, None]
-        elapsed_s = max((t_ns - since_ns) * 1e-9, 1e-3)
+    def _expected(self, feet: FeetMotion, points: Float64[np.ndarray, "2 point 3"], flat: float) -> LoadPrior:
+        """Where the load is expected; two flat feet (``flat`` 1) share by the lever of the weight more than by rule."""
+        c = self._config
+        ahead = ((points[:, :, :2] - feet.heel[:, None, :]) * feet.forward[:, None, :]).sum(axis=2)
         return LoadPrior(
-            float(foot[0] / foot.sum()),
-            self._config.sharing_time_s / elapsed_s * slow,
-            kept * before + (1.0 - kept) * even,
+            expected_share(feet),
+            c.share_weight * (1.0 - flat) + c.still_share_weight * flat,
+            ahead - expected_place(feet)[:, None],
+            c.place_weight * (1.0 - flat) + c.still_place_weight * flat,
         )
 
     def _unexplained(self, residual: Float64[np.ndarray, "6"]) -> float:

@@ -44,10 +44,9 @@ class KineticsConfig:
     Attributes:
         total_delay_s: from a picture to its row, the fitter's delay included.
         belt_speed_m_s, external_support: as the session header states them.
-        sharing_time_s: time constant of the sharing of load between two feet that are both flat on the floor.
-        sharing_power: how sharply that ends as one of them leaves the floor.
-        kept_distribution: how far the load's place in a sole continues that of the row before while standing.
-        still_m_s: pelvis speed against the floor at which standing turns into walking.
+        share_weight, place_weight: of departing from the expected sharing between the feet and the expected place
+            (per m^2) of the load under each sole, relative to a horizontal residual of one body weight ...
+        still_share_weight, still_place_weight: ... and the same for two feet flat on the floor.
         settle_s: rows are not believed for so long after tracking or a body began.
         mean_over_s, residual_limit, residual_moment_limit_m: limits of the mean residual, in body weights (and m).
         support_suspected: residual in body weights beyond which the feet need not carry all the weight ...
@@ -64,10 +63,10 @@ class KineticsConfig:
     sole: SoleConfig = field(default_factory=SoleConfig)
     muscle: MuscleConfig = field(default_factory=MuscleConfig)
     model_error: ModelError = field(default_factory=ModelError)
-    sharing_time_s: float = 0.1
-    sharing_power: int = 4
-    kept_distribution: float = 0.97
-    still_m_s: float = 0.2
+    share_weight: float = 0.7
+    place_weight: float = 3.0
+    still_share_weight: float = 0.1
+    still_place_weight: float = 0.5
     settle_s: float = 0.15
     mean_over_s: float = 0.2
     residual_limit: float = 0.15

@@ -64,7 +64,7 @@ def _residual_identity(found, wrench: np.ndarray) -> None:
         explained[:3] += found.force[f]
         explained[3:] += np.cross(found.cop[f] - PELVIS, found.force[f])
         explained[5] += found.free_torque[f]
-    np.testing.assert_allclose(wrench - explained, found.residual, atol=1e-6 * MASS * GRAVITY)
+    np.testing.assert_allclose(wrench - explained, found.residual, atol=1e-5 * MASS * GRAVITY)
 
 
 @settings(max_examples=40, deadline=None)
@@ -82,7 +82,7 @@ def test_optimal_feasible_and_consistent(seed: int) -> None:
     assert found.solved
     _residual_identity(found, wrench)
     shear = np.linalg.norm(found.force[:, :2], axis=1)
-    assert np.all(shear <= config.friction * found.force[:, 2] + 1e-4)
+    assert np.all(shear <= config.friction * found.force[:, 2] + 1e-3)
     assert np.all(found.loads >= 0)
 
     hessian, gradient, _ = solver.problem(wrench, PELVIS, points, gate)
