@@ -1,6 +1,6 @@
 """The engine under measurement: ``python -m kincast.deploy.bench_engine LOAD.mcap SAVE [--body body.json] [--torques]``.
 
-Prints one JSON line when ready (addresses, seconds since start) and one when it has ended (peak memory).
+Prints one JSON line when ready (addresses, seconds since start) and one when it has ended (peak memory, stages).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from kincast.models.body import BodyParameters
     from kincast.streaming.engine import EngineConfig
     from kincast.streaming.live import Addresses, LiveSession, LiveSettings
+    from kincast.streaming.real_time import real_time_allowed
     from kincast.streaming.recording import read_recording
 
     parser = argparse.ArgumentParser(prog="python -m kincast.deploy.bench_engine", description=__doc__)
@@ -42,7 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
 
     def ready(addresses: Addresses) -> None:
-        say(ingest=addresses.ingest, publish=addresses.publish, ready_s=time.monotonic() - began_s)
+        say(
+            ingest=addresses.ingest,
+            publish=addresses.publish,
+            ready_s=time.monotonic() - began_s,
+            real_time=real_time_allowed(),
+        )
 
     session = LiveSession(
         header,
@@ -53,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     signal.signal(signal.SIGINT, lambda *_: session.stop())
     session.run()
-    say(peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    say(peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, stages=session.times.whole())
     return 0
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,7 +30,10 @@ class BenchFailedError(UserMistakeError):
 
 @dataclass(frozen=True)
 class LiveBench:
-    """What to run. ``known_body``: without it the body is estimated and swapped in during the measurement."""
+    """What to run. ``known_body``: without it the body is estimated and swapped in during the measurement.
+
+    ``cold_cache``: compile once into an empty cache of our own first, and say how long that takes.
+    """
 
     cameras: int
     points: int
@@ -38,6 +42,7 @@ class LiveBench:
     known_body: bool = False
     free_running: bool = False
     torques: bool = False
+    cold_cache: bool = False
 
 
 def run(bench: LiveBench, folder: Path) -> dict[str, Any]:
@@ -54,7 +59,14 @@ def run(bench: LiveBench, folder: Path) -> dict[str, Any]:
     arguments = [str(load.recording), str(session)]
     arguments += ["--body", str(body)] if bench.known_body else []
     arguments += ["--torques"] if bench.torques else []
-    engine = _start("kincast.deploy.bench_engine", *arguments)
+    cold: dict[str, float] = {}
+    environment = dict(os.environ)
+    if bench.cold_cache:
+        environment["JAX_COMPILATION_CACHE_DIR"] = str(folder / "compilation-cache")
+        cold["ready_cold_s"] = _ready_cold_s(arguments, environment, folder / "compilation-cache")
+        session.unlink()
+    load_before = os.getloadavg()[0]
+    engine = _start("kincast.deploy.bench_engine", *arguments, environment=environment)
     listener = None
     try:
         ready = json.loads(_line(engine, "the engine"))
@@ -81,11 +93,37 @@ def run(bench: LiveBench, folder: Path) -> dict[str, Any]:
         figures = evaluate(load, arrived, log["t_ns"], log["sent_ns"], int(log["shift_ns"]))
     return {
         **figures,
+        "stages": {
+            name: {"p50_ms": round(p50, 4), "p99_ms": round(p99, 4), "max_ms": round(most, 4)}
+            for name, (p50, p99, most) in ended["stages"].items()
+        },
         "load": {**vars(bench)},
         "ready_s": round(ready["ready_s"], 2),
+        **cold,
         "engine_peak_mb": round(ended["peak_mb"], 1),
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "real_time": ready["real_time"],
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "load_average_before": round(load_before, 2),
+        },
     }
+
+
+def _ready_cold_s(arguments: list[str], environment: dict[str, str], cache: Path) -> float:
+    """How long the engine takes to compile everything; the cache is filled afterwards."""
+    shutil.rmtree(cache, ignore_errors=True)
+    cache.mkdir(mode=0o700)
+    engine = _start("kincast.deploy.bench_engine", *arguments, environment=environment)
+    try:
+        ready_s = json.loads(_line(engine, "the engine"))["ready_s"]
+        engine.send_signal(signal.SIGINT)
+        engine.wait(30)
+    finally:
+        if engine.poll() is None:
+            engine.kill()
+    return round(ready_s, 2)
 
 
 def evaluate(
@@ -114,25 +152,8 @@ def evaluate(
         "max_ms": round(float(np.max(latency_ms)), 3),
         "dropped": int(max(0, expected - len(frames)) + (last.dropped if last else 0)),
         "frames": len(frames),
-        "stages": _stages(health),
         **_angle_errors(load, [m for _, m in arrived if isinstance(m, LiveFrame)], shift_ns),
         "body_swaps": len({m.body_sha256 for _, m in frames}) - 1,
-    }
-
-
-def _stages(health: list[EngineHealth]) -> dict[str, dict[str, float]]:
-    """Each EngineHealth covers a second: the median of its medians, the worst of the rest."""
-    seconds: dict[str, list[tuple[float, float, float]]] = {}
-    for message in health:
-        for name, times in message.stages_ms.items():
-            seconds.setdefault(name, []).append(times)
-    return {
-        name: {
-            "p50_ms": round(float(np.median([t[0] for t in times])), 4),
-            "p99_ms": round(max(t[1] for t in times), 4),
-            "max_ms": round(max(t[2] for t in times), 4),
-        }
-        for name, times in sorted(seconds.items())
     }
 
 
@@ -152,9 +173,13 @@ def _angle_errors(load: Load, frames: list[LiveFrame], shift_ns: int) -> dict[st
     }
 
 
-def _start(module: str, *arguments: str) -> subprocess.Popen[str]:
+def _start(module: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", module, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=environment,
     )
 
 

@@ -127,6 +127,11 @@ class LiveSession:
         self._made: MadeBody | None = None
         self._collected_s = 0.0
 
+    @property
+    def times(self) -> StageTimes:
+        """How long each stage took."""
+        return self._times
+
     def stop(self) -> None:
         """End the session: what was received is processed, the stream flushed, the recording closed."""
         self._stop.set()
