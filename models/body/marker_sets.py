@@ -1,7 +1,8 @@
 """Optical marker sets by label -> landmark of the body.
 
 PLUGIN_GAIT: Vicon Plug-in Gait full body (Davis et al. 1991, Kadaba et al. 1990) with the upper arm and
-forearm markers and the additional foot and spine markers of the Oxford foot model sets. OPENCAP: the marker
+forearm markers, the additional foot and spine markers of the Oxford foot model sets and the medial knee and cluster
+markers of the conventional gait model 2. OPENCAP: the marker
 set of OpenCap's laboratory validation (Uhlrich et al. 2023). GAIT2392: the set distributed with OpenSim's
 gait2392 and gait2354. CAMARGO: lower-limb set of Camargo et al. 2021. RAJAGOPAL: virtual markers of
 Rajagopal et al. 2016. BMC: lower-limb set of the BMC teaching data (Duarte).
@@ -9,6 +10,8 @@ A trial may hold any part of a set; labels that no set knows are left out of the
 """
 
 from __future__ import annotations
+
+from kincast.models.body.clinical_marker_sets import HELEN_HAYES, IOR_GAIT, LAMB
 
 
 def _sides(names: dict[str, str], label: str, sides: tuple[str, str] = ("R", "L")) -> dict[str, str]:
@@ -45,6 +48,9 @@ _PLUGIN_GAIT: dict[str, str] = {
             "PSI": "psis",
             "THI": "thigh_lateral",
             "KNE": "knee_lateral",
+            "KNM": "knee_medial",
+            "THAP": "thigh_front_upper",
+            "THAD": "thigh_front_lower",
             "TIB": "shank_lateral",
             "ANK": "ankle_lateral",
             "MMA": "ankle_medial",
@@ -53,6 +59,8 @@ _PLUGIN_GAIT: dict[str, str] = {
             "HFB": "fibula_head",
             "TUB": "tuberosity",
             "SHN": "shank_front",
+            "TIAP": "shank_front_upper",
+            "TIAD": "shank_front_lower",
             "CPG": "heel_top",
             "LCA": "heel_lateral",
             "STL": "sustentaculum",
@@ -238,4 +246,7 @@ MARKER_LANDMARKS: dict[str, dict[str, str]] = {
     "CAMARGO": _CAMARGO,
     "RAJAGOPAL": _RAJAGOPAL,
     "BMC": _BMC,
+    "HELEN_HAYES": HELEN_HAYES,
+    "IOR_GAIT": IOR_GAIT,
+    "LAMB": LAMB,
 }

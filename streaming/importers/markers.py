@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from kincast.models.body.clinical_marker_sets import MARKER_ALIASES
 from kincast.models.body.sites import KEYPOINT_SETS, MARKER_SETS
 from kincast.streaming.importers.errors import AxesError, KeypointSetError, NothingReadableError
 from kincast.streaming.importers.options import ImportOptions
@@ -175,23 +176,35 @@ def _by_set(
     if declared is not None and declared not in sets:
         raise KeypointSetError(f"{name}: marker set '{declared}' is unknown; choose from {listed}")
     candidates = {declared: sets[declared]} if declared is not None else sets
-    column = {plain(marker): i for i, marker in reversed(list(enumerate(markers)))}
-    shared = {s: sum(plain(n) in column for n in names) for s, names in candidates.items()}
+    columns = {s: _columns(s, names, markers) for s, names in candidates.items()}
+    shared = {s: sum(column >= 0 for column in found) for s, found in columns.items()}
     exact = {s: len(set(names) & set(markers)) for s, names in candidates.items()}
     best = max(shared, key=lambda s: (shared[s], exact[s], shared[s] / len(candidates[s])))
     if shared[best] < MIN_SHARED:
+        known = [markers[column] for column in columns[best] if column >= 0]
+        nearest = f"; nearest is {best}, which knows {', '.join(known)} alone" if known else ""
         raise KeypointSetError(
-            f"{name}: its markers ({', '.join(list(markers)[:12])}, ...) are of no known set; known sets: {listed}"
+            f"{name}: its markers ({', '.join(list(markers)[:12])}, ...) are of no known set{nearest}; known sets: {listed}"
         )
-    names = candidates[best]
-    of_set = {plain(n) for n in names}
-    extra = [m for m in markers if plain(m) not in of_set]
+    names, order = candidates[best], columns[best]
+    extra = [m for i, m in enumerate(markers) if i not in order]
     if declared is None:
         losses.note(f"marker set {best}: {shared[best]} of its {len(names)} markers are in the file")
     if extra:
         more = ", ..." if len(extra) > 8 else ""
         losses.note(f"{len(extra)} points are not of that set and left out: {', '.join(extra[:8])}{more}")
-    return best, [column.get(plain(n), -1) for n in names], names
+    return best, order, names
+
+
+def _columns(set_name: str, names: Sequence[str], markers: Sequence[str]) -> list[int]:
+    """The file's column for each name of a set, by the name itself or else by one of its aliases; -1 if it has none."""
+    column = {plain(marker): i for i, marker in reversed(list(enumerate(markers)))}
+    found = [column.get(plain(n), -1) for n in names]
+    place = {n: k for k, n in enumerate(names)}
+    for alias, of in MARKER_ALIASES.get(set_name, {}).items():
+        if found[place[of]] < 0 and plain(alias) in column and column[plain(alias)] not in found:
+            found[place[of]] = column[plain(alias)]
+    return found
 
 
 def plain(marker: str) -> str:
