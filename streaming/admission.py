@@ -18,6 +18,8 @@ from kincast.streaming.messages import KeypointFrame, MarkerFrame, SessionHeader
 
 People = Float32[np.ndarray, "people keypoint 3"]
 
+MARKERS = "markers"
+"""What a Dropped message calls the source of markers."""
 MAX_PEOPLE = 32
 MAX_MARKER_DISTANCE_M = 100.0
 PICTURE_MARGIN = 0.5
@@ -67,13 +69,16 @@ class Admission:
         self.cameras = tuple(Intake(camera.size_px) for camera in header.cameras)
         self.refused: Counter[Refusal] = Counter()
         """Messages of no camera of the rig, and markers."""
+        self.dropped_markers = 0
         self._last_marker_t_ns: int | None = None
 
     def dropped(self, camera: str, count: int) -> None:
-        """Whole pictures of ``camera`` never came here: discarded while the engine was behind, or unreadable."""
+        """Whole pictures of ``camera`` (or MARKERS) never came here: skipped while the engine was behind, or unreadable."""
         index = self._index.get(camera)
         if index is not None:
             self.cameras[index].dropped += max(0, count)
+        elif camera == MARKERS:
+            self.dropped_markers += max(0, count)
 
     def picture(self, frame: KeypointFrame, receive_ns: int) -> tuple[int, People] | Refusal:
         """(camera index, cleaned people) of an admitted picture, or why it is refused."""

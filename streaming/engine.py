@@ -230,12 +230,13 @@ class Engine:
             t_ns=self._now_ns,
             ready=True,
             stages_ms=self.times.recent(),
-            dropped=sum(c.dropped for c in self._admission.cameras),
+            dropped=sum(c.dropped for c in self._admission.cameras) + self._admission.dropped_markers,
             late=sum(r.late for r in self._aligner.rhythms),
             clock_offsets_ns=self._clocks.offsets_ns,
             findings=(
                 *findings(self.header, self._admission, self._aligner, self._clocks.offsets_ns),
                 *aim_findings(self.header.cameras, self.cameras),
+                *self._streams.findings,
                 *(f"{count} x {fault}" for fault, count in sorted(self._streams.faults.items())),
             ),
         )

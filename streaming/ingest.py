@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import zmq
 
 from kincast.streaming import wire
+from kincast.streaming.admission import MARKERS
 from kincast.streaming.clock import RigClock, reply_to
+from kincast.streaming.messages import KeypointFrame, MarkerFrame, Message
 from kincast.streaming.real_time import INGEST, prefer_this_thread
 
 MAX_WAITING = 4096
@@ -131,3 +133,25 @@ def _sent_by_its_camera(frame: bytes, received: object) -> bool:
         return received.get("User-Id") == name  # type: ignore[attr-defined]
     except zmq.ZMQError:
         return False
+
+
+def may_come_from_outside(message: Message, frame: bytes) -> bool:
+    """Nodes send pictures and markers, under their own topic; they never end a session or swap a body."""
+    if not isinstance(message, KeypointFrame | MarkerFrame):
+        return False
+    return frame.startswith(wire.topic_of(message).encode() + b"\0")
+
+
+def picture_of(waiting: Waiting) -> tuple[str, int] | None:
+    """Source (a camera's name, or MARKERS) and time (ns) of a picture in the queue; None if it is none, or no good."""
+    if not waiting.outside:
+        return None
+    try:
+        message = wire.decode(waiting.frame)
+    except wire.WireError:
+        return None
+    if not may_come_from_outside(message, waiting.frame):
+        return None
+    if isinstance(message, KeypointFrame):
+        return message.camera, message.t_ns
+    return (MARKERS, message.t_ns) if isinstance(message, MarkerFrame) else None

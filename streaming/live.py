@@ -26,11 +26,12 @@ import zmq
 
 from kincast.models.body import BodyParameters
 from kincast.streaming import wire
-from kincast.streaming.backlog import Patience
-from kincast.streaming.body_worker import BodyWorker, MadeBody
+from kincast.streaming.backlog import Patience, latest_whole_instant
+from kincast.streaming.body_care import BodyCare
+from kincast.streaming.body_worker import MadeBody
 from kincast.streaming.clock import RigClock
 from kincast.streaming.engine import Engine, EngineConfig
-from kincast.streaming.ingest import Ingest, Waiting
+from kincast.streaming.ingest import Ingest, Waiting, may_come_from_outside, picture_of
 from kincast.streaming.latency import StageTimes
 from kincast.streaming.messages import (
     BodySwap,
@@ -39,7 +40,6 @@ from kincast.streaming.messages import (
     EndOfStream,
     EngineHealth,
     KeypointFrame,
-    MarkerFrame,
     Message,
     RecordedThrough,
     SessionHeader,
@@ -48,7 +48,7 @@ from kincast.streaming.real_time import ENGINE, network_context, prefer_existing
 from kincast.streaming.record_thread import RecordThread
 from kincast.streaming.recorder import RecordingWriter
 from kincast.streaming.replay import LIVE_SOURCE
-from kincast.streaming.transport import Doorman, ServerKeys, address_of, bound, latest_per_camera
+from kincast.streaming.transport import Doorman, ServerKeys, address_of, bound
 
 IDLE_HEALTH_S = 1.0
 IDLE_POLL_S = 0.05
@@ -117,14 +117,12 @@ class LiveSession:
         self._ingest: Ingest | None = None
         self._patience = Patience()
         self._refused: Counter[str] = Counter()
-        self._notes: list[str] = []
         self._recorder: RecordThread | None = None
         self._unrecorded: list[tuple[bytes, int]] = []
         self._publisher: zmq.Socket | None = None
         self._last_ns = 0
         self._standing: dict[type, bytes] = {}
-        self._worker: BodyWorker | None = None
-        self._made: MadeBody | None = None
+        self._body_care: BodyCare | None = None
         self._collected_s = 0.0
 
     @property
@@ -158,7 +156,7 @@ class LiveSession:
             if self._on_listening is not None:
                 self._on_listening(addresses)
             if self._body is None:  # its process starts while we compile
-                self._worker = BodyWorker(self._header, self._engine.config.muscles)
+                self._body_care = BodyCare(self._engine, self._times, self._swap)
             if not self._warmed():
                 return
             self._begin()
@@ -188,8 +186,8 @@ class LiveSession:
             self._hand_to_recorder()
             if self._recorder is not None:
                 self._recorder.stop()
-            if self._worker is not None:
-                self._worker.stop()
+            if self._body_care is not None:
+                self._body_care.stop()
             for socket in sockets:
                 socket.close(linger=200)
             if doorman is not None:
@@ -228,7 +226,7 @@ class LiveSession:
             self._recorder = RecordThread(writer, self._acknowledged, self._times)
         self._hear_own(self._header)
         if self._body is not None:
-            self._hear_own(BodySwap(self._clock.now_ns(), self._body.to_json()))
+            self._swap(self._body.to_json())
 
     def _keep_garbage_for_later(self) -> None:
         """From now on garbage is collected in spare moments only, and what start-up made is never looked at again."""
@@ -274,24 +272,27 @@ class LiveSession:
             self._hear_own(Deadline(now_ns, self._engine.open_seq))
 
     def _catch_up(self, first: Waiting) -> None:
-        """Go on with the newest picture of each camera; the skipped ones are recorded, counted and told."""
+        """Go on with the latest instant all cameras have reached; what is skipped is recorded, counted and told."""
         waiting = [first]
         while not self._inbox.empty():
             waiting.append(self._inbox.get())
-        kept, skipped = latest_per_camera([w.frame for w in waiting])
+        pictures = [picture_of(w) for w in waiting]
+        kept, skipped = latest_whole_instant(pictures)
         counts: Counter[str] = Counter()
         for place in skipped:
-            try:
-                camera = wire.peek(waiting[place].frame).topic.removeprefix("in/camera/")
-            except wire.WireError as error:
-                self._refused[error.reason] += 1
-                continue
-            counts[camera] += 1
-            self._record(wire.retopic(waiting[place].frame, f"skipped/{camera}"), waiting[place].receive_ns)
-        for camera, count in sorted(counts.items()):
-            self._hear_own(Dropped(self._clock.now_ns(), camera, count))
+            picture = pictures[place]
+            assert picture is not None
+            counts[picture[0]] += 1
+            self._record(
+                wire.retopic(waiting[place].frame, f"skipped/{picture[0]}"), waiting[place].receive_ns
+            )
+        for source, count in sorted(counts.items()):
+            self._hear_own(Dropped(self._clock.now_ns(), source, count))
         for place in kept:
             self._hear(waiting[place])
+
+    def _swap(self, body_json: str) -> None:
+        self._hear_own(BodySwap(self._clock.now_ns(), body_json))
 
     def _hear_own(self, message: Message) -> None:
         self._hear(Waiting(self._clock.now_ns(), wire.encode(message, self._settings.key_id), False))
@@ -304,7 +305,7 @@ class LiveSession:
         except wire.WireError as error:
             self._refused[error.reason] += 1
             return False
-        if waiting.outside and not _may_come_from_outside(message, waiting.frame):
+        if waiting.outside and not may_come_from_outside(message, waiting.frame):
             self._refused["not for nodes to say"] += 1
             return False
         self._last_ns = receive_ns = max(waiting.receive_ns, self._last_ns)
@@ -357,36 +358,12 @@ class LiveSession:
     def _spare_moment(self) -> None:
         """A frame has just been said and nothing waits: one thing, of about a millisecond, that must be done sometime."""
         self._hand_to_recorder()
-        if self._look_after_body():
+        if self._body_care is not None and self._body_care.step():
             return
         if time.monotonic() - self._collected_s > COLLECT_EVERY_S:
             with self._times.timed("garbage"):
                 gc.collect()
             self._collected_s = time.monotonic()
-
-    def _look_after_body(self) -> bool:
-        """One step on the way of an unknown person's body; False if there was nothing to do."""
-        worker = self._worker
-        if worker is None:
-            return False
-        if self._made is not None:
-            made, self._made = self._made, None
-            self._hear_own(BodySwap(self._clock.now_ns(), made.body_json))
-            return True
-        if self._engine.body_wanted and not worker.busy:
-            worker.estimate(self._engine.take_body_request())
-            return True
-        made = worker.take()
-        if made is None:
-            return False
-        if made.failure:
-            self._notes.append(f"the body could not be estimated: {made.failure}")
-            self._engine.body_failed()
-        else:
-            with self._times.timed("prepare"):
-                self._engine.prepare(made.body_json, made.body())
-            self._made = made
-        return True
 
     def _with_findings(self, health: EngineHealth) -> EngineHealth:
         said = [f"{count} messages refused: {reason}" for reason, count in sorted(self._refused.items())]
@@ -394,11 +371,6 @@ class LiveSession:
             said += self._ingest.complaints
         if self._recorder is not None and self._recorder.failure:
             said.append(self._recorder.failure)
-        return replace(health, findings=(*health.findings, *said, *self._notes[-3:]))
-
-
-def _may_come_from_outside(message: Message, frame: bytes) -> bool:
-    """Nodes send pictures and markers, under their own topic; they never end a session or swap a body."""
-    if not isinstance(message, KeypointFrame | MarkerFrame):
-        return False
-    return frame.startswith(wire.topic_of(message).encode() + b"\0")
+        if self._body_care is not None:
+            said += self._body_care.failures[-3:]
+        return replace(health, findings=(*health.findings, *said))

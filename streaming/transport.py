@@ -2,13 +2,13 @@
 
 The engine binds (it is the one well-known place of a rig), nodes and displays connect. Keypoints and results go
 by PUB/SUB; nobody uses ZeroMQ's CONFLATE, which breaks with topics: who is behind drains to the latest itself
-(:func:`latest_per_camera`) and counts what it discards.
+(:mod:`kincast.streaming.backlog`) and counts what it discards.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -157,17 +157,3 @@ def _socket(context: zmq.Context, kind: int) -> zmq.Socket:
     if kind == zmq.PUB:
         socket.sndhwm = PUBLISH_QUEUE
     return socket
-
-
-def latest_per_camera(frames: Sequence[bytes]) -> tuple[list[int], list[int]]:
-    """Places of the frames to process (the newest picture of each camera, and every other message) and to skip."""
-    newest: dict[bytes, int] = {}
-    for place, frame in enumerate(frames):
-        if frame.startswith(b"in/camera/"):
-            newest[frame[: frame.find(b"\0")]] = place
-    kept: list[int] = []
-    skipped: list[int] = []
-    for place, frame in enumerate(frames):
-        last = newest.get(frame[: frame.find(b"\0")], place)
-        (kept if last == place else skipped).append(place)
-    return kept, skipped

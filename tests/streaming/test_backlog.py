@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kincast.streaming.backlog import OVERLOADED_NS, STALL_NS, Patience
+from kincast.streaming.backlog import OVERLOADED_NS, STALL_NS, Patience, latest_whole_instant
 
 MS = 1_000_000
 
@@ -45,3 +45,30 @@ def test_what_is_a_stall_and_what_overload() -> None:
     assert patience.exhausted(0, STALL_NS + 1)
     assert patience.limit_ns(STALL_NS + 2) == OVERLOADED_NS
     assert patience.limit_ns(STALL_NS + 6 * 10**9) == STALL_NS
+
+
+def test_catching_up_goes_on_with_the_latest_instant_of_which_all_is_there() -> None:
+    early, whole, next_ = 100 * MS, 117 * MS, 134 * MS
+    waiting = [
+        ("a", early),
+        ("b", early),
+        None,
+        ("b", whole + MS),
+        ("a", whole),
+        ("a", next_),
+    ]
+    kept, skipped = latest_whole_instant(waiting)
+    assert skipped == (0, 1)
+    assert kept == (2, 3, 4, 5)
+
+
+def test_a_dead_camera_holds_nothing_up_and_keeps_its_last_picture() -> None:
+    waiting = [("dead", 0), *[(name, k * 17 * MS) for k in range(8) for name in "ab"]]
+    kept, skipped = latest_whole_instant(waiting)
+    assert [waiting[place] for place in kept] == [("dead", 0), ("a", 119 * MS), ("b", 119 * MS)]
+    assert len(kept) + len(skipped) == len(waiting)
+
+
+def test_markers_and_an_empty_queue() -> None:
+    assert latest_whole_instant([]) == ((), ())
+    assert latest_whole_instant([("markers", 0), None, ("markers", 10 * MS)]) == ((1, 2), (0,))

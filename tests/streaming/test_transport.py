@@ -19,7 +19,6 @@ from kincast.streaming.transport import (
     bound,
     connected,
     is_loopback,
-    latest_per_camera,
 )
 
 ANY = "tcp://127.0.0.1:0"
@@ -133,21 +132,6 @@ def test_an_oversized_message_is_not_received_and_others_still_are(context: zmq.
     assert not subscriber.poll(300)
     good = connected(context, zmq.PUB, address_of(subscriber))
     assert heard(good, subscriber, b"still here") == b"still here"
-
-
-def test_catching_up_keeps_the_newest_picture_of_each_camera_and_everything_else() -> None:
-    frames = [
-        b"in/camera/a\0000",
-        b"in/camera/b\0001",
-        b"in/body\0002",
-        b"in/camera/a\0003",
-        b"in/markers\0004",
-        b"junk",
-        b"junk",
-    ]
-    kept, skipped = latest_per_camera(frames)
-    assert kept == [1, 2, 3, 4, 5, 6]
-    assert skipped == [0]
 
 
 def test_addresses_name_the_real_port(context: zmq.Context, tmp_path: Path) -> None:
