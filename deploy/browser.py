@@ -27,9 +27,11 @@ def _stand_back() -> None:
     """Lower priority, and all cores but those of the parent (the engine keeps to one)."""
     if hasattr(os, "nice"):
         os.nice(NICE)
-    # where Linux groups processes by session, niceness counts within the group only; the group has its own
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(NICE))
+    # where Linux groups processes by session, niceness counts within the group only, and the group has its own;
+    # it is changed only where the group is ours
+    if hasattr(os, "getsid") and os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(NICE))
     if hasattr(os, "sched_setaffinity"):
         mine = os.sched_getaffinity(0)
         others = set(range(os.cpu_count() or 1)) - mine
