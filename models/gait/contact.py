@@ -47,8 +47,8 @@ class ContactConfig:
     rest_fraction: float = 0.4
     rest_floor_m_s: float = 0.2
     peak_fraction: float = 0.12
-    noise_factor: float = 4.0
-    start_noise_factor: float = 6.0
+    noise_factor: float = 3.75
+    start_noise_factor: float = 4.0
     confirm_off_s: float = 0.02
     confirm_strike_s: float = 0.015
     min_travel_m: float = 0.012
@@ -59,6 +59,7 @@ class ContactConfig:
     min_stance_s: float = 0.10
     min_swing_s: float = 0.10
     landing_height_m: float = 0.05
+    raised_m: float = 0.02
     settle_s: float = 0.06
     stand_s: float = 0.15
 
@@ -150,31 +151,56 @@ def _crossing_time(s: FootSignals, threshold: Float64[np.ndarray, " n"], first: 
 def _look_for_off(
     state: FootContact, s: FootSignals, config: ContactConfig, other_swings: bool, leg_m: float
 ) -> tuple[FootContact, Detection | None]:
-    state = _learn_rest(state, s, config)
+    state = _learn_rest(state, s, config, other_swings, leg_m)
     threshold = start_threshold(s, state, config)
     first = _run_start(s.slowest > threshold, s.t_s, state.since_s + config.min_stance_s)
-    if first is None:
+    if first is None or not _has_left(s, threshold, first, config, other_swings, leg_m):
         return state, None
-    lasted = float(s.t_s[-1] - s.t_s[first])
-    clear = (
-        bool(s.slowest[-1] > config.clear_fraction * s.walking_speed[-1]) or lasted > config.lone_confirm_s
-    )
+    if not _rolls(state, s, first, config, leg_m):
+        # it stood flat a moment ago: the newest pose alone may be wrong by centimetres
+        before = s.rows(0, len(s.t_s) - 1)
+        if first >= len(before.t_s) or not _has_left(before, threshold, first, config, other_swings, leg_m):
+            return state, None
     point = int(np.argmin(s.speed[first]))
-    travel = float(np.linalg.norm(s.place[-1] - s.place[max(first - 1, 0)], axis=-1).min())
-    walking = s.walking_speed[-1] > config.standing_m_s
-    least = config.min_travel_m if walking else config.min_travel_standing_m
-    confirm = config.confirm_off_s
-    if other_swings:
-        least, confirm = config.lone_travel_m, config.lone_confirm_s
-    if lasted < confirm or travel < least * leg_m / 0.9 or not clear:
-        return state, None
-    coarse = _crossing_time(s, threshold, first)
+    # noise asks for more speed before a start is believed, not for a later start
+    slow = np.maximum(config.start_fraction * s.walking_speed, config.rest_floor_m_s)
+    begin = _run_start(s.slowest[: first + 1] > slow[: first + 1], s.t_s[: first + 1], state.since_s)
+    coarse = _crossing_time(s, slow, first if begin is None else begin)
     reading = read_clocks(s, OFF, point, coarse, state.noise_m_s, state.swing_s)
     peak = float(s.slowest[first:].max())
     state = replace(
         state, phase=Phase.SWING, since_s=reading.t_s, looked_until_s=float(s.t_s[-1]), peak_m_s=peak
     )
     return state, Detection(OFF, reading, point)
+
+
+def _has_left(
+    s: FootSignals,
+    threshold: Float64[np.ndarray, " m"],
+    first: int,
+    config: ContactConfig,
+    other_swings: bool,
+    leg_m: float,
+) -> bool:
+    """Whether the motion since sample ``first`` is long, far and fast enough for a foot that leaves."""
+    lasted = float(s.t_s[-1] - s.t_s[first])
+    travel = float(np.linalg.norm(s.place[-1] - s.place[max(first - 1, 0)], axis=-1).min())
+    walking = s.walking_speed[-1] > config.standing_m_s
+    least = config.min_travel_m if walking else config.min_travel_standing_m
+    confirm = config.confirm_off_s
+    if other_swings:
+        least, confirm = config.lone_travel_m, config.lone_confirm_s
+    fast = s.slowest[-1] > config.clear_fraction * s.walking_speed[-1] or lasted > config.lone_confirm_s
+    return lasted >= confirm and travel >= least * leg_m / 0.9 and bool(fast)
+
+
+def _rolls(state: FootContact, s: FootSignals, first: int, config: ContactConfig, leg_m: float) -> bool:
+    """Whether heel or toes were up before, well after landing: walking people roll over a foot before it leaves."""
+    before = max(first - 1, 0)
+    landing = s.t_s[before] < state.since_s + 0.5 * state.swing_s
+    walking = s.walking_speed[-1] > config.standing_m_s
+    raised = s.height[before] - state.floor_m
+    return bool(walking and not landing and (raised > config.raised_m * leg_m / 0.9).any())
 
 
 def _look_for_strike(
@@ -213,21 +239,23 @@ def _look_for_strike(
     return state, Detection(STRIKE, reading, point)
 
 
-def _learn_rest(state: FootContact, s: FootSignals, config: ContactConfig) -> FootContact:
+def _learn_rest(
+    state: FootContact, s: FootSignals, config: ContactConfig, carries: bool, leg_m: float
+) -> FootContact:
     """While the foot surely rests, learn the heights of its points there and how noisy a resting point looks."""
     t_new = float(s.t_s[-1])
     if t_new - state.looked_until_s < LEARN_EVERY_S:
         return state
     recent = s.rows(int(np.searchsorted(s.t_s, max(t_new - 0.12, state.since_s + 0.1), "right")), len(s.t_s))
-    sure = recent.slowest < 0.5 * config.rest_floor_m_s
-    if np.count_nonzero(sure) < 3:
+    if len(recent.t_s) < 3:
         return replace(state, looked_until_s=t_new)
-    floor = state.floor_m.copy()
+    floor, noise = state.floor_m.copy(), state.noise_m_s
+    sure = recent.slowest < 0.5 * config.rest_floor_m_s
     for k in range(3):
         resting = sure & (recent.speed[:, k] < config.rest_floor_m_s)
-        if resting.any():
+        if np.count_nonzero(sure) >= 3 and resting.any():
             level = middle(recent.height[resting, k])
             floor[k] = level if np.isnan(floor[k]) else floor[k] + 0.3 * (level - floor[k])
-    seen = middle(recent.slowest[sure])
-    noise = state.noise_m_s + 0.06 * (seen - state.noise_m_s)
+    if carries and not _rolls(state, s, len(s.t_s), config, leg_m):
+        noise += 0.06 * (float(recent.slowest.mean()) - noise)
     return replace(state, floor_m=floor, noise_m_s=noise, looked_until_s=t_new)
