@@ -8,13 +8,17 @@ import numpy as np
 
 from kincast.models.body.body import Body
 from kincast.models.fit_result import FitCode, FitResult
+from kincast.models.gait.activity import Activity
 from kincast.models.gait.detector import GaitConfig, GaitDetector, StrideResult
 from kincast.models.gait.landmarks import GaitLandmarks
+from kincast.models.ground_velocity import GroundVelocity
 from kincast.streaming.messages import GaitEvent, Kinetics, Stride
 
 SEEN_CONFIDENCE = 0.3
 SEEN_CAMERAS = 2
 HIDDEN_AFTER_S = 0.2
+WORTH_SAYING_SD, SPEED_SD = 1.5, 0.022
+"""A seen belt speed this many relative deviations (of feet and declaration together) off is told to the user."""
 NOT_TRACKED = (FitCode.INITIALISING, FitCode.LOST, FitCode.DIVERGED)
 
 
@@ -47,12 +51,18 @@ class GaitStream:
         self._detector = GaitDetector(
             replace(config, belt_speed_m_s=belt_speed_m_s, leg_length_m=self._landmarks.leg_length_m)
         )
+        self._walking = False
         self._unseen_since_ns: list[int | None] = [None, None]
 
     @property
     def detector(self) -> GaitDetector:
         """The detector's state, to look at."""
         return self._detector
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the user should know of the ground: a belt that runs otherwise than was declared."""
+        return ground_findings(self._detector.config.belt_speed_m_s, self._detector.ground, self._walking)
 
     def swap_body(self, body: Body) -> None:
         """Use another body from the next snapshot on; what is known of floor and steps is kept."""
@@ -71,6 +81,7 @@ class GaitStream:
         settled, tail = samples[: len(fit.settled)], samples[len(fit.settled) :]
         tracked = fit.code not in NOT_TRACKED and all(p.tracked for p in fit.settled)
         answer = self._detector.step(settled, tail, tracked, self._hidden(fit))
+        self._walking = answer.activity is Activity.WALKING
         events = tuple(
             GaitEvent(side=e.side, event=e.event, t_ns=e.t_ns, sd_s=e.sd_s, emitted_ns=fit.t_ns)
             for e in sorted(answer.events, key=lambda e: (e.t_ns, e.side))
@@ -102,3 +113,18 @@ class GaitStream:
                 self._unseen_since_ns[side] = since = fit.t_ns
             hidden[side] = fit.t_ns - since > HIDDEN_AFTER_S * 1e9
         return hidden[0], hidden[1]
+
+
+def ground_findings(declared_m_s: float | None, ground: GroundVelocity, walking: bool) -> tuple[str, ...]:
+    """Sentences for the therapist where the feet of a walking person show another belt speed than was declared."""
+    seen = ground.seen_m_s
+    if declared_m_s is None or seen is None or not walking:
+        return ()
+    off = abs(seen - declared_m_s)
+    if not ground.contradicts_declared and off <= WORTH_SAYING_SD * SPEED_SD * declared_m_s:
+        return ()
+    used = "the feet are believed" if ground.contradicts_declared else "the declared speed is used"
+    return (
+        f"treadmill declared at {declared_m_s:.2f} m/s, the feet show {seen:.2f} m/s; {used}:"
+        " check the treadmill's speed and the scale of the camera calibration",
+    )

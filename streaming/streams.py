@@ -65,6 +65,11 @@ class Streams:
         return self._kinetics.muscle_names
 
     @property
+    def findings(self) -> tuple[str, ...]:
+        """What the stages would have the user know."""
+        return self._gait.findings
+
+    @property
     def cameras(self) -> tuple[Camera, ...]:
         """The calibration in use, see :attr:`WindowFitter.cameras`."""
         return self._fitter.cameras

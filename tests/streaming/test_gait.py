@@ -12,8 +12,9 @@ from kincast.deploy.demo.steps import Path
 from kincast.models.body import Body, BodyParameters, build_body
 from kincast.models.fit_result import CameraStatistics, FitCode, FitResult, SettledPose, WindowState
 from kincast.models.gait.landmarks import GaitLandmarks
+from kincast.models.ground_velocity import GroundVelocity
 from kincast.models.kinematics import difference, site_positions
-from kincast.streaming.gait import GaitOutput, GaitStream
+from kincast.streaming.gait import GaitOutput, GaitStream, ground_findings
 
 START_NS = 5_000_000_000
 LAG, WINDOW = 2, 6
@@ -143,3 +144,20 @@ def test_lost_tracking_gives_no_events_and_recovers(body, walk):
 def test_equal_input_equal_output(body, walk):
     fits = results(walk)
     assert run(GaitStream(body, START_NS), fits) == run(GaitStream(body, START_NS), fits)
+
+
+def test_a_belt_that_runs_otherwise_than_declared_is_told():
+    def seen(speed_m_s: float, contradicts: bool = False) -> GroundVelocity:
+        return GroundVelocity(
+            np.array([-speed_m_s, 0.0]), seen_m_s=speed_m_s, contradicts_declared=contradicts
+        )
+
+    assert ground_findings(1.2, seen(1.22), walking=True) == ()
+    assert ground_findings(None, seen(1.22), walking=True) == ()
+    assert ground_findings(1.2, seen(0.0, True), walking=False) == ()  # the belt has not started yet
+    (doubt,) = ground_findings(1.2, seen(1.26), walking=True)
+    assert "1.20" in doubt
+    assert "1.26" in doubt
+    assert "the declared speed is used" in doubt
+    (wrong,) = ground_findings(1.2, seen(1.5, True), walking=True)
+    assert "the feet are believed" in wrong
