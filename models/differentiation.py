@@ -116,6 +116,36 @@ def derivative_weights(
     return DerivativeWeights(np.ascontiguousarray(weights), np.sqrt(np.maximum(posterior, 0.0)))
 
 
+class WeightCache:
+    """Weights of sampling patterns met before: cameras keep a rhythm, so that few patterns repeat all the time.
+
+    Instants are taken to ``resolution_s`` and amplitudes to some per cent, always, so that an answer does not
+    depend on what was asked before.
+    """
+
+    resolution_s = 1e-5
+    amplitude_step = 1.05
+    capacity = 64
+
+    def __init__(self, prior: MotionPrior) -> None:
+        self._prior = prior
+        self._known: dict[tuple[int, bytes], DerivativeWeights] = {}
+
+    def weights(self, times_s: Float64[np.ndarray, " sample"], amplitude: float) -> DerivativeWeights:
+        """:func:`derivative_weights` at time 0 for the prior with another amplitude and noise 1."""
+        ticks = np.round(times_s / self.resolution_s)
+        level = round(np.log(amplitude) / np.log(self.amplitude_step))
+        key = (level, ticks.tobytes())
+        found = self._known.get(key)
+        if found is None:
+            prior = replace(self._prior, amplitude=float(self.amplitude_step**level), noise=1.0)
+            found = derivative_weights(ticks * self.resolution_s, 0.0, prior)
+            if len(self._known) >= self.capacity:
+                del self._known[next(iter(self._known))]
+            self._known[key] = found
+        return found
+
+
 @dataclass(frozen=True)
 class MotionState:
     """Smoothed pose and its derivatives at ``t_ns``; standard deviations on the 40 degrees of freedom."""
@@ -138,22 +168,23 @@ class PoseHistory:
 
     def __init__(self, config: HistoryConfig | None = None) -> None:
         self._config = config or HistoryConfig()
-        self._t_ns: list[int] = []
-        self._q: list[np.ndarray] = []
-        self._sd: list[np.ndarray] = []
+        self._weights = WeightCache(self._config.prior)
+        room = 2 * self._config.max_samples
+        self._t = np.zeros(room, dtype=np.int64)
+        self._q = np.zeros((room, POSE_SIZE))
+        self._sd = np.zeros((room, VELOCITY_SIZE))
+        self._first = self._end = 0
 
     def __len__(self) -> int:
-        return len(self._t_ns)
+        return self._end - self._first
 
     @property
     def times_ns(self) -> tuple[int, ...]:
-        return tuple(self._t_ns)
+        return tuple(self._t[self._first : self._end].tolist())
 
     def clear(self) -> None:
         """Forget the past: what comes next is not a continuation of it."""
-        self._t_ns.clear()
-        self._q.clear()
-        self._sd.clear()
+        self._first = self._end = 0
 
     def push(
         self, t_ns: int, q: Float64[np.ndarray, "41"], sd: Float64[np.ndarray, "40"], keep_from_ns: int
@@ -162,14 +193,19 @@ class PoseHistory:
 
         Raises ``ValueError`` if time does not advance.
         """
-        if self._t_ns and t_ns <= self._t_ns[-1]:
-            raise ValueError(f"pose at {t_ns} ns does not follow the one at {self._t_ns[-1]} ns")
-        self._t_ns.append(t_ns)
-        self._q.append(np.array(q, dtype=np.float64))
-        self._sd.append(np.array(sd, dtype=np.float64))
+        if len(self) and t_ns <= self._t[self._end - 1]:
+            raise ValueError(f"pose at {t_ns} ns does not follow the one at {self._t[self._end - 1]} ns")
+        if self._end == len(self._t):
+            kept = slice(self._first, self._end)
+            count = len(self)
+            for values in (self._t, self._q, self._sd):
+                values[:count] = values[kept].copy()
+            self._first, self._end = 0, count
+        self._t[self._end], self._q[self._end], self._sd[self._end] = t_ns, q, sd
+        self._end += 1
         oldest = keep_from_ns - int(self._config.window_s * 1e9)
-        while self._t_ns and (self._t_ns[0] < oldest or len(self._t_ns) > self._config.max_samples):
-            del self._t_ns[0], self._q[0], self._sd[0]
+        while len(self) and (self._t[self._first] < oldest or len(self) > self._config.max_samples):
+            self._first += 1
 
     def differentiate(
         self,
@@ -182,15 +218,17 @@ class PoseHistory:
         ``newer_*`` are poses after the history's last that may still change: used here, not kept.
         Raises ``ValueError`` without any sample.
         """
-        if not self._t_ns:
+        if not len(self):
             raise ValueError("no pose to differentiate")
-        t, q_seen = np.array(self._t_ns, dtype=np.int64), np.array(self._q)
+        kept = slice(self._first, self._end)
+        t, q_seen = self._t[kept], self._q[kept]
         if newer_t_ns is not None and newer_q is not None and newer_t_ns.size:
             t, q_seen = np.concatenate([t, newer_t_ns]), np.concatenate([q_seen, newer_q])
         times = (t - t_ns) * 1e-9
         nearest = int(np.argmin(np.abs(times)))
         reference = q_seen[nearest]
-        noise = np.maximum(np.median(np.array(self._sd), axis=0), 1e-6)
+        middle = len(self) // 2
+        noise = np.maximum(np.partition(self._sd[kept], middle, axis=0)[middle], 1e-6)
         if times.size < 3:
             rest = np.zeros(VELOCITY_SIZE)
             unknown = np.full(VELOCITY_SIZE, np.inf)
@@ -202,8 +240,7 @@ class PoseHistory:
         )
         motion = float(np.mean(samples.var(axis=0) / noise**2)) / c.full_motion
         amplitude *= min(max(np.sqrt(motion), c.least_motion), 1.0)
-        prior = replace(c.prior, amplitude=amplitude, noise=1.0)
-        filtered = derivative_weights(times, 0.0, prior)
+        filtered = self._weights.weights(times, amplitude)
         value, velocity, acceleration = filtered.weights @ samples
         scale = filtered.sd[:, None] * noise[None, :]
         q = retract(reference, value)

@@ -111,9 +111,7 @@ class InverseDynamics:
         """
         m, d = self._model, self._data
         self._q = motion.q
-        d.qpos[:] = self._coupling.full_qpos(motion.q)
-        d.qacc[:] = self._coupling.full_qacc(motion.q, motion.v, motion.a)
-        self._map = self._coupling.velocity_map(motion.q)
+        d.qpos[:], d.qacc[:], self._map = self._coupling.full_motion(motion.q, motion.v, motion.a)
         d.qvel[:] = self._map @ motion.v
         mujoco.mj_kinematics(m, d)
         mujoco.mj_comPos(m, d)

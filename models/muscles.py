@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import daqp
 import numpy as np
 from jaxtyping import Float64
+from scipy.linalg.lapack import dposv  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class LegMuscles:
         # (1 + w G^T G)^-1 = 1 - G^T (1/w + G G^T)^-1 G: a projector onto the null space of G, up to the reserves
         inner = gain @ gain.T
         inner.reshape(-1)[:: self._m + 1] += 1.0 / weight
-        null_diagonal = 1.0 - np.einsum("ij,ij->j", gain, np.linalg.solve(inner, gain))
+        null_diagonal = 1.0 - (gain * _solved(inner, gain)).sum(axis=0)
         dimension = max(self._n - self._m, 1)
         ball = self._config.near_optimal * float(a @ a) * np.maximum(null_diagonal, 0.0) / (dimension + 2)
 
@@ -105,7 +106,17 @@ class LegMuscles:
         active = gain[:, free]
         inner = active @ active.T
         inner.reshape(-1)[:: self._m + 1] += 1.0 / weight
-        response = np.linalg.solve(inner, active)
+        response = _solved(inner, active)
         propagated = np.zeros(self._n)
-        propagated[free] = np.einsum("ij,i->j", response**2, np.minimum(moment_sd, 1e3) ** 2)
+        propagated[free] = (np.minimum(moment_sd, 1e3) ** 2) @ response**2
         return np.minimum(np.sqrt(ball + propagated), 1.0)
+
+
+def _solved(
+    matrix: Float64[np.ndarray, "n n"], right: Float64[np.ndarray, "n m"]
+) -> Float64[np.ndarray, "n m"]:
+    """``matrix^-1 right`` of a symmetric positive definite matrix; LAPACK without NumPy's overhead on small ones."""
+    if right.shape[1] == 0:
+        return right
+    _, solution, _ = dposv(matrix, right)
+    return solution

@@ -66,6 +66,18 @@ class Coupling:
         coupled = rate * knee_a + curvature * knee_v * knee_v
         return _placed(a, coupled, self.independent_dof, self.coupled_dof, self.nv)
 
+    def full_motion(
+        self, q: Float[np.ndarray, "41"], v: Float[np.ndarray, "40"], a: Float[np.ndarray, "40"]
+    ) -> tuple[Float[np.ndarray, "nq"], Float[np.ndarray, "nv"], Float[np.ndarray, "nv 40"]]:
+        """:meth:`full_qpos`, :meth:`full_qacc` and :meth:`velocity_map` at once, NumPy alone."""
+        value, rate, curvature = self._evaluate(q)
+        qpos, qacc = np.empty(self.nq), np.empty(self.nv)
+        qpos[self.independent_qpos], qpos[self.coupled_qpos] = q, value
+        knee_v, knee_a = v[6:][self.driver], a[6:][self.driver]
+        qacc[self.independent_dof] = a
+        qacc[self.coupled_dof] = rate * knee_a + curvature * knee_v * knee_v
+        return qpos, qacc, self._map(rate)
+
     def project_forces(self, q: Float[Array, "41"], qfrc: Float[Array, "nv"]) -> Float[Array, "40"]:
         """Generalised forces on the 40 velocities that do the same work as ``qfrc`` (``E^T qfrc``)."""
         xp = qfrc.__array_namespace__()
@@ -92,9 +104,12 @@ class Coupling:
     def velocity_map(self, q: Float[np.ndarray, "41"]) -> Float[np.ndarray, "nv 40"]:
         """``E(q)``: ``full_qvel = E v``."""
         _, rate, _ = self._evaluate(q)
+        return self._map(rate)
+
+    def _map(self, rate: Array) -> Float[np.ndarray, "nv 40"]:
         e = np.zeros((self.nv, VELOCITY_SIZE))
         e[self.independent_dof, np.arange(VELOCITY_SIZE)] = 1.0
-        e[self.coupled_dof, 6 + self.driver] = rate
+        e[self.coupled_dof, 6 + self.driver] = np.asarray(rate)
         return e
 
 
