@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64, Int64
 from kincast.models.body import Body
 from kincast.models.observations import Observations
 from kincast.offline.trajectory.bspline import one_sign
-from kincast.offline.trajectory.interface import Motion
+from kincast.offline.trajectory.motion import Motion
 from kincast.streaming.fitter import WindowFitter
 from kincast.streaming.snapshot import Snapshot
 

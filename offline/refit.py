@@ -7,13 +7,12 @@ The trajectory's representation is a :class:`~kincast.offline.trajectory.interfa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from jaxtyping import Bool
 
 from kincast.models.body import Body, BodyParameters, build_body
 from kincast.models.body_fit import fit_body
@@ -21,13 +20,12 @@ from kincast.models.camera import Camera
 from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
 from kincast.offline.calibrate import DifferentPeopleError
-from kincast.offline.live_start import LivePoses, live_poses
-from kincast.offline.noise import NoiseEstimate, assumed_noise, learned_noise
+from kincast.offline.live_start import live_poses
 from kincast.offline.observe import observe
-from kincast.offline.tracked import tracked_rows
-from kincast.offline.trajectory.interface import FittedTrajectory, Trajectory, TrajectoryFitter
-from kincast.offline.trajectory.problem import FitProblem, MotionPrior, Pictures, pictures_of
-from kincast.offline.trajectory.spline import SplineFitter
+from kincast.offline.refit_config import RefitConfig
+from kincast.offline.refit_state import RefitState
+from kincast.offline.refitted import RefittedTrial, Trial
+from kincast.offline.trajectory.problem import pictures_of
 from kincast.streaming.messages import SessionHeader
 
 Tell = Callable[[str], None]
@@ -36,38 +34,6 @@ Tell = Callable[[str], None]
 
 class NothingToRefitError(UserMistakeError):
     """No recording was given, or none shows the person."""
-
-
-@dataclass(frozen=True)
-class RefitConfig:
-    """``noise_rounds``: how often trajectory and detector noise are estimated in turn, ``iterations`` at most each."""
-
-    prior: MotionPrior = field(default_factory=MotionPrior)
-    fitter: TrajectoryFitter = field(default_factory=SplineFitter)
-    noise_rounds: int = 2
-    iterations: int = 15
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One recording of the person and the live fit of it."""
-
-    path: Path
-    header: SessionHeader
-    observations: Observations
-    pictures: Pictures
-    live: LivePoses
-
-
-@dataclass(frozen=True)
-class RefittedTrial:
-    """One recording with its trajectory. ``tracked``: rows at which the person was followed."""
-
-    trial: Trial
-    problem: FitProblem
-    fit: FittedTrajectory
-    noise: NoiseEstimate
-    tracked: Bool[np.ndarray, " row"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +68,7 @@ def refit(
     seen = [observe(path) for path in paths]
     clock.lap("read")
     one_person([header for header, _ in seen])
+    body_given = body is not None
     if body is None:
         body = estimated_body(seen)
         tell(f"body from {len(seen)} recording{'s' if len(seen) > 1 else ''}")
@@ -113,32 +80,20 @@ def refit(
         for path, (header, observations) in zip(paths, seen, strict=True)
     ]
     clock.lap("live fit")
-    fitted = []
-    for trial in trials:
-        fitted.append(fitted_trial(trial, body, config))
-        tell(f"{trial.path.stem}: {_words(fitted[-1])}")
-    clock.lap("trajectory")
-    return Refit(body, tuple(fitted), clock.seconds)
-
-
-def fitted_trial(
-    trial: Trial, body: BodyParameters, config: RefitConfig, start: Trajectory | None = None
-) -> RefittedTrial:
-    """Trajectory and detector noise in turn, with body and cameras held."""
-    cameras = trial.observations.cameras
-    noise = assumed_noise(trial.pictures, len(cameras))
-    at = start if start is not None else trial.live
-    rounds = config.noise_rounds + 1 if cameras else 1
-    for left in reversed(range(rounds)):
-        problem = FitProblem(
-            trial.observations.keypoint_set, cameras, trial.pictures, noise.information, config.prior
-        )
-        fit = config.fitter.fit(problem, body, at, config.iterations)
-        at = fit.trajectory
+    state = RefitState(body, trials, config)
+    for left in reversed(range(config.rounds + 1)):
+        state.fit_trajectories()
+        clock.lap("trajectory")
         if left:
-            noise = learned_noise(problem, fit.errors, noise)
-    tracked = tracked_rows(trial.pictures, fit.errors, problem.information, trial.live.t_ns)
-    return RefittedTrial(trial, problem, fit, noise, tracked)
+            state.learn()
+            clock.lap("noise, posture, view bias")
+            if not body_given and config.rounds - left in config.body_rounds:
+                state.fit_body_again()
+                clock.lap("body")
+    fitted = state.fitted()
+    for trial in fitted:
+        tell(f"{trial.trial.path.stem}: {_words(trial)}")
+    return Refit(state.body, fitted, clock.seconds)
 
 
 def one_person(headers: Sequence[SessionHeader]) -> None:
@@ -180,7 +135,7 @@ def built_body(refitted: Refit, muscles: bool) -> Body:
     return build_body(refitted.body, "muscle" if muscles else "torque", keypoint_set)
 
 
-def _first(values) -> float | None:
+def _first(values: Iterable[float | None]) -> float | None:
     return next((float(v) for v in values if v is not None), None)
 
 

@@ -15,7 +15,7 @@ from kincast.models.body import Body
 from kincast.models.differentiation import MotionState
 from kincast.models.fit_result import CameraStatistics, FitCode, FitResult, SettledPose, WindowState
 from kincast.models.observations import Observations
-from kincast.offline.trajectory.interface import Motion, MotionCovariance
+from kincast.offline.trajectory.motion import Motion, MotionCovariance
 from kincast.streaming.gait import GaitStream
 from kincast.streaming.kinetics import KineticsStream
 from kincast.streaming.kinetics_config import KineticsConfig

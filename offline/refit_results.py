@@ -12,9 +12,9 @@ from kincast.models.coordinates import COORDINATES, PELVIS_TRANSLATIONS
 from kincast.models.pose_fit import BatchKinematics
 from kincast.models.pose_uncertainty import MODEL_SD_M, MODEL_SD_RAD, coordinate_sd
 from kincast.models.shape_sd import shape_sd
-from kincast.offline.refit import RefittedTrial
 from kincast.offline.refit_kinetics import gait_of, kinetics_rows, kinetics_table, row_flags
-from kincast.offline.trajectory.interface import Motion, MotionCovariance
+from kincast.offline.refitted import RefittedTrial
+from kincast.offline.trajectory.motion import Motion, MotionCovariance
 from kincast.streaming.kinetics_config import KineticsConfig
 from kincast.streaming.pose_stream import MAX_SD_DEG
 from kincast.streaming.results.pelvis_angles import file_coordinates

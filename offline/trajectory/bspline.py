@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from kincast.models.rotations import quaternion_conjugate, quaternion_multiply
-from kincast.offline.trajectory.interface import Motion
+from kincast.offline.trajectory.motion import Motion
 
 
 @dataclass(frozen=True)

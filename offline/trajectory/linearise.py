@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 
 from kincast.models.body import BodyParameters, log_scales
 from kincast.models.body.skeleton import skeleton_of
@@ -37,6 +37,7 @@ from kincast.models.residuals import (
     no_views,
     view_blocks,
 )
+from kincast.offline.trajectory.posture import LearnedPosture, learned_posture_factor
 from kincast.offline.trajectory.problem import FitProblem, MotionPrior, ViewErrors
 
 CHUNK = 256
@@ -118,9 +119,22 @@ def _one(
         measured = marker_blocks(instant.markers, world, prior.marker_noise)
         blocks = jax.tree.map(lambda a, b: a + share * b, blocks, measured)
     normal, descent = normal_equations(structure.support, twists, sites, blocks)
-    posture = posture_factor(instant.q, instant.step_s, structure.limits, prior.posture)
+    if isinstance(prior.posture, LearnedPosture):
+        posture = learned_posture_factor(instant.q, instant.step_s, structure.limits, prior.posture)
+    else:
+        posture = posture_factor(instant.q, instant.step_s, structure.limits, prior.posture)
     terms = Terms(normal + posture.matrix, descent + posture.rhs, blocks.loss + posture.loss)
     return terms, report
+
+
+@partial(jax.jit, static_argnums=0)
+def _moving_sites(structure: Structure, values, q, v):
+    def one(q, v):
+        angular, linear, sites = (jnp.asarray(x) for x in coordinate_twists(structure.skeleton, values, q))
+        velocity = site_velocities(structure.support, Twists(angular, linear), sites, v)
+        return sites + q[None, :3], velocity
+
+    return jax.vmap(one)(q, v)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -143,7 +157,7 @@ class Linearisation:
         self._rig = (
             jax.tree.map(jnp.asarray, camera_arrays(problem.cameras, np.float32)) if problem.cameras else None
         )
-        self._prior = jax.tree.map(jnp.float32, problem.prior)
+        self._prior = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), problem.prior)
 
     def terms(
         self, q: Float64[np.ndarray, "instant 41"], v: Float64[np.ndarray, "instant 40"]
@@ -168,6 +182,36 @@ class Linearisation:
         terms = Terms(*(np.concatenate(x)[:n] for x in zip(*(t for t, _ in parts), strict=True)))
         reports = [np.concatenate(x)[:n] for x in zip(*(r for _, r in parts), strict=True)]
         return terms, ViewErrors(*reports)
+
+    def sites(
+        self, q: Float64[np.ndarray, "instant 41"], v: Float64[np.ndarray, "instant 40"]
+    ) -> tuple[Float32[np.ndarray, "instant site 3"], Float32[np.ndarray, "instant site 3"]]:
+        """Where the sites are (m) and how they move (m/s), world."""
+        parts = []
+        for start in range(0, len(q), CHUNK):
+            rows = np.minimum(np.arange(start, start + CHUNK), len(q) - 1)
+            part = _moving_sites(
+                self.structure, self._values, q[rows].astype(np.float32), v[rows].astype(np.float32)
+            )
+            parts.append(jax.device_get(part))
+        places, velocities = (np.concatenate(x)[: len(q)] for x in zip(*parts, strict=True))
+        return places, velocities
+
+    def at_pictures(
+        self, q: Float64[np.ndarray, "instant 41"], v: Float64[np.ndarray, "instant 40"]
+    ) -> Float32[np.ndarray, "instant slot site 3"]:
+        """Where the sites are at each picture's own instant."""
+        places, velocities = self.sites(q, v)
+        offset_s = self._problem.pictures.offset_s[:, :, None, None]
+        return places[:, None] + velocities[:, None] * offset_s
+
+    def used_pixels(self, errors: ViewErrors) -> Float32[np.ndarray, "instant slot site 2"]:
+        """The detections as the fit took them: legs exchanged back where the detector had exchanged them."""
+        pixels, groups = self._problem.pictures.pixels, self.structure.groups
+        if not len(groups.members) or not errors.exchanged.any():
+            return pixels
+        legs = errors.exchanged[..., None] & groups.members.any(axis=0)
+        return np.where(legs[..., None], pixels[:, :, groups.partner], pixels)
 
 
 def _views(pixels: AnyArray, information: AnyArray, offset_s: AnyArray) -> Views:

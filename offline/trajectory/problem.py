@@ -17,6 +17,7 @@ from kincast.models.observations import Observations, without_soft_sites
 from kincast.models.posture_prior import PosturePrior
 from kincast.models.residuals import MarkerNoise, PixelNoise
 from kincast.models.smoothness import Smoothness
+from kincast.offline.trajectory.posture import LearnedPosture
 
 SAME_INSTANT_NS = 2_000_000
 LONGEST_STEP_NS = 50_000_000
@@ -54,7 +55,7 @@ class MotionPrior:
     """What is assumed of any person's motion and of detectors; the live fit's settings unless measured otherwise."""
 
     smoothness: Smoothness = field(default_factory=Smoothness)
-    posture: PosturePrior = field(default_factory=PosturePrior)
+    posture: PosturePrior | LearnedPosture = field(default_factory=PosturePrior)
     pixel_noise: PixelNoise = field(default_factory=PixelNoise)
     marker_noise: MarkerNoise = field(default_factory=MarkerNoise)
 

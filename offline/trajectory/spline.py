@@ -17,8 +17,9 @@ from kincast.models.body import BodyParameters
 from kincast.models.rotations import quaternion_exp, quaternion_multiply
 from kincast.offline.trajectory.block_band import BandFactor, BlockBand, NotPositiveDefinite
 from kincast.offline.trajectory.bspline import Knots, PoseSpline, through
-from kincast.offline.trajectory.interface import MotionCovariance, Trajectory
+from kincast.offline.trajectory.interface import Trajectory
 from kincast.offline.trajectory.linearise import Linearisation, Terms
+from kincast.offline.trajectory.motion import MotionCovariance
 from kincast.offline.trajectory.problem import FitProblem, ViewErrors
 
 N = 40
@@ -30,7 +31,7 @@ TURN = slice(3, 6)
 class SplineConfig:
     """``spacing_s`` of the knots and ``degree`` of the polynomials; how the solver stops."""
 
-    spacing_s: float = 0.04
+    spacing_s: float = 0.05
     degree: int = 3
     damping: float = 1e-5
     max_step: float = 0.5
