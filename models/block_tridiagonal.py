@@ -1,12 +1,13 @@
-"""Symmetric positive definite block-tridiagonal systems: solve, marginalise, covariance, by scan over the blocks.
+"""Symmetric positive definite block-tridiagonal systems: solve, marginalise, covariance of one block.
 
     [D0  O0          ] [x0]   [r0]
     [O0' D1  O1      ] [x1] = [r1]
     [    O1' D2  ... ] [..]   [..]
 
-Block Cholesky elimination forwards, substitution backwards (Golub and Van Loan 2013, section 4.5). The
-covariance of block k is ``D'_k^-1 + G_k P_{k+1} G_k'``, the information form of the Rauch-Tung-Striebel
-smoother (``D'`` the eliminated diagonal, ``G_k = D'_k^-1 O_k``).
+Block Cholesky elimination (Golub and Van Loan 2013, section 4.5) from both ends towards a *root* block, which
+costs the same wherever the root is. What is left there is the root's marginal information, so its covariance
+is one inverse away; substitution runs back outwards. The root may be a traced number: another root is no
+other program.
 """
 
 from __future__ import annotations
@@ -16,76 +17,96 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 
 class Elimination(NamedTuple):
-    """Forward pass: Cholesky factors of the eliminated diagonal, ``L^-1 O`` (0 for the last block) and ``L^-1 r``."""
+    """Cholesky factors of the eliminated diagonal, ``L^-1 O`` towards the root (0 for the root) and ``L^-1 r``."""
 
     factor: Float[Array, "block n n"]
     coupling: Float[Array, "block n n"]
     rhs: Float[Array, "block n"]
+    root: Int[Array, ""]
 
 
 def eliminate(
     diagonal: Float[Array, "block n n"],
     upper: Float[Array, "block n n"],
     rhs: Float[Array, "block n"],
+    root: Int[Array, ""] | int,
 ) -> Elimination:
-    """Eliminate from the first block to the last. ``upper[k]`` couples block k to k + 1; the last is ignored."""
+    """Eliminate towards ``root``. ``upper[k]`` couples block k to k + 1; the last is ignored."""
+    last = len(diagonal) - 1
+    root = jnp.asarray(root, jnp.int32)
 
-    def one(carry: tuple[Array, Array], block: tuple[Array, Array, Array]) -> tuple[tuple, tuple]:
-        schur, schur_rhs = carry
-        d, o, r = block
-        factor = jnp.linalg.cholesky(d - schur, symmetrize_input=False)
-        both = solve_triangular(factor, jnp.concatenate([o, (r - schur_rhs)[:, None]], axis=1), lower=True)
-        coupling, reduced = both[:, :-1], both[:, -1]
-        return (coupling.T @ coupling, coupling.T @ reduced), (factor, coupling, reduced)
+    def one(state: tuple[Array, ...], k: Array, towards: Array, target: Array) -> tuple[Array, ...]:
+        diagonal, rhs, factors, couplings, reduced = state
+        factor, both = _reduced(diagonal[k], towards, rhs[k])
+        coupling, right = both[:, :-1], both[:, -1]
+        return (
+            diagonal.at[target].add(-(coupling.T @ coupling)),
+            rhs.at[target].add(-(coupling.T @ right)),
+            factors.at[k].set(factor),
+            couplings.at[k].set(coupling),
+            reduced.at[k].set(right),
+        )
 
-    n = diagonal.shape[-1]
-    upper = upper.at[-1].set(0.0)
-    start = (jnp.zeros((n, n), diagonal.dtype), jnp.zeros(n, diagonal.dtype))
-    _, (factor, coupling, reduced) = jax.lax.scan(one, start, (diagonal, upper, rhs))
-    return Elimination(factor, coupling, reduced)
+    def forward(k: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+        return one(state, k, upper[k], k + 1)
+
+    def backward(i: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+        k = last - i
+        return one(state, k, upper[k - 1].T, k - 1)
+
+    state = diagonal, rhs, jnp.zeros_like(diagonal), jnp.zeros_like(diagonal), jnp.zeros_like(rhs)
+    state = jax.lax.fori_loop(jnp.int32(0), root, forward, state)
+    state = jax.lax.fori_loop(jnp.int32(0), last - root, backward, state)
+    diagonal, rhs, factors, couplings, reduced = state
+    factor = jnp.linalg.cholesky(diagonal[root], symmetrize_input=False)
+    right = solve_triangular(factor, rhs[root], lower=True)
+    return Elimination(factors.at[root].set(factor), couplings, reduced.at[root].set(right), root)
 
 
 def substitute(elimination: Elimination) -> Float[Array, "block n"]:
-    """Backward pass: the solution."""
+    """The solution, from the root outwards."""
+    factor, coupling, rhs, root = elimination
+    last = len(factor) - 1
 
-    def one(later: Array, block: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        factor, coupling, reduced = block
-        x = solve_triangular(factor, reduced - coupling @ later, lower=True, trans=1)
-        return x, x
+    def solved(k: Array, right: Array) -> Array:
+        return solve_triangular(factor[k], right, lower=True, trans=1)
 
-    start = jnp.zeros_like(elimination.rhs[0])
-    blocks = (elimination.factor, elimination.coupling, elimination.rhs)
-    _, x = jax.lax.scan(one, start, blocks, reverse=True)
-    return x
+    def below(i: Array, x: Array) -> Array:
+        k = root - 1 - i
+        return x.at[k].set(solved(k, rhs[k] - coupling[k] @ x[k + 1]))
+
+    def above(i: Array, x: Array) -> Array:
+        k = root + 1 + i
+        return x.at[k].set(solved(k, rhs[k] - coupling[k] @ x[k - 1]))
+
+    x = jnp.zeros_like(rhs).at[root].set(solved(root, rhs[root]))
+    x = jax.lax.fori_loop(jnp.int32(0), root, below, x)
+    return jax.lax.fori_loop(jnp.int32(0), last - root, above, x)
 
 
-def covariance_from(elimination: Elimination, first: int) -> Float[Array, "block n n"]:
-    """Covariance of blocks ``first`` to the last (a static index), in that order."""
-
-    def one(later: Array, block: tuple[Array, Array]) -> tuple[Array, Array]:
-        factor, coupling = block
-        n = factor.shape[-1]
-        inverse = solve_triangular(factor, jnp.eye(n, dtype=factor.dtype), lower=True)
-        # with K = L^-1 O: P = L^-T (I + K P_next K') L^-1
-        inner = jnp.eye(n, dtype=factor.dtype) + coupling @ later @ coupling.T
-        covariance = inverse.T @ inner @ inverse
-        return covariance, covariance
-
-    factor, coupling = elimination.factor[first:], elimination.coupling[first:]
-    start = jnp.zeros_like(factor[0])
-    _, covariance = jax.lax.scan(one, start, (factor, coupling), reverse=True)
-    return covariance
+def root_covariance(elimination: Elimination, size: int) -> Float[Array, "size size"]:
+    """Covariance of the root's first ``size`` unknowns."""
+    factor = elimination.factor[elimination.root]
+    inverse = solve_triangular(factor, jnp.eye(len(factor), size, dtype=factor.dtype), lower=True)
+    return inverse.T @ inverse
 
 
 def marginal(
     diagonal: Float[Array, "n n"], upper: Float[Array, "n m"], rhs: Float[Array, "n"]
 ) -> tuple[Float[Array, "m m"], Float[Array, "m"]]:
     """What eliminating one block exactly leaves on its neighbour: to add to its diagonal and right-hand side."""
+    _, both = _reduced(diagonal, upper, rhs)
+    coupling, right = both[:, :-1], both[:, -1]
+    return -(coupling.T @ coupling), -(coupling.T @ right)
+
+
+def _reduced(
+    diagonal: Float[Array, "n n"], towards: Float[Array, "n m"], rhs: Float[Array, "n"]
+) -> tuple[Float[Array, "n n"], Float[Array, "n m+1"]]:
+    """Cholesky factor L of one block, and ``L^-1 [towards, rhs]``."""
     factor = jnp.linalg.cholesky(diagonal, symmetrize_input=False)
-    both = solve_triangular(factor, jnp.concatenate([upper, rhs[:, None]], axis=1), lower=True)
-    coupling, reduced = both[:, :-1], both[:, -1]
-    return -(coupling.T @ coupling), -(coupling.T @ reduced)
+    return factor, solve_triangular(factor, jnp.concatenate([towards, rhs[:, None]], axis=1), lower=True)

@@ -34,7 +34,13 @@ class DetectorNoiseConfig:
 
 
 class DetectorNoise:
-    """Running variance per confidence bin and relative variance per keypoint. Deterministic, float64."""
+    """Running variances, float64.
+
+    Attributes:
+        variance_px2: (bin,) per axis, by confidence.
+        keypoint_factor: (keypoint,) relative variance, about 1.
+        level: learned variance over the one assumed at the start.
+    """
 
     def __init__(self, n_keypoints: int, config: DetectorNoiseConfig = DetectorNoiseConfig()) -> None:
         self._config = config
@@ -45,31 +51,25 @@ class DetectorNoise:
         self._keypoint_sum = np.zeros(n_keypoints)
         self._keypoint_count = np.zeros(n_keypoints)
 
-    @property
-    def level(self) -> float:
-        """Learned variance over the one assumed at the start."""
+        self._learn()
+
+    def _learn(self) -> None:
+        """What the sums so far say: variance by confidence bin (px^2, per axis) and relative variance by keypoint."""
         config = self._config
+        prior = 2.0 * config.prior_count
         start = config.sigma_px**2 * self._shape
-        prior = config.prior_count * 2.0
-        return float((prior + (self._sum / start).sum()) / (prior + self._count.sum()))
-
-    def variance_px2(self) -> Float[np.ndarray, " bin"]:
-        """Per axis, by confidence bin."""
-        config = self._config
-        start = self.level * config.sigma_px**2 * self._shape
-        learned = (config.prior_count * start + self._sum) / (config.prior_count + self._count)
-        return np.clip(learned, config.floor_px**2, config.ceiling_px**2)
-
-    def keypoint_factor(self) -> Float[np.ndarray, " keypoint"]:
-        """Relative variance of every keypoint, about 1."""
-        n = self._config.keypoint_prior_count
-        return np.clip((n + self._keypoint_sum) / (n + self._keypoint_count), 0.25, 16.0)
+        self.level = float((prior + (self._sum / start).sum()) / (prior + self._count.sum()))
+        learned = config.prior_count * self.level * start + self._sum
+        learned = learned / (config.prior_count + self._count)
+        self.variance_px2 = np.clip(learned, config.floor_px**2, config.ceiling_px**2)
+        n = config.keypoint_prior_count
+        self.keypoint_factor = np.clip((n + self._keypoint_sum) / (n + self._keypoint_count), 0.25, 16.0)
 
     def information(
         self, confidence: Float[np.ndarray, "camera keypoint"]
     ) -> Float[np.ndarray, "camera keypoint"]:
         """1 / sigma^2 (1/px^2) of every detection, 0 where absent."""
-        variance = self.variance_px2()[_bin(confidence)] * self.keypoint_factor()[None]
+        variance = self.variance_px2[_bin(confidence)] * self.keypoint_factor
         return np.where(confidence >= self._config.min_confidence, 1.0 / variance, 0.0)
 
     def update(
@@ -89,13 +89,15 @@ class DetectorNoise:
         freedom = 2.0 * n / max(2.0 * n - config.fitted_parameters, 0.5 * n)
         squared = np.where(used, 0.5 * freedom * robust_weight * error_px.astype(np.float64) ** 2, 0.0)
         keep = float(np.exp(-interval_s / config.memory_s))
-        index = _bin(confidence)[used]
-        by_keypoint = squared / np.maximum(self.variance_px2()[_bin(confidence)], 1e-9)
-        by_bin = squared / self.keypoint_factor()[None]
+        every = _bin(confidence)
+        index = every[used]
+        by_keypoint = squared / self.variance_px2[every]
+        by_bin = squared / self.keypoint_factor
         self._sum = keep * self._sum + np.bincount(index, by_bin[used], N_BINS)
         self._count = keep * self._count + np.bincount(index, minlength=N_BINS)
         self._keypoint_sum = keep * self._keypoint_sum + by_keypoint.sum(axis=0)
         self._keypoint_count = keep * self._keypoint_count + used.sum(axis=0)
+        self._learn()
 
 
 def _bin(confidence: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ covariance, d the displacement).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -20,12 +21,16 @@ from jaxtyping import Float
 from kincast.models.body import Body
 from kincast.models.body_prior import posture_table
 from kincast.models.coordinates import OPENSIM_FROM_WORLD, coordinates_from_pose
-from kincast.models.rotations import quaternion_exp, quaternion_multiply
 
 MODEL_SD_RAD = np.radians(0.7)
 MODEL_SD_M = 0.003
+GIMBAL_COSINE = 1e-3
+"""Lying on the side tilt and rotation are one: their sd is as large as it gets, not infinite."""
 UNKNOWN_SITE_SD_M = 0.012
 """Attachment of a detector's keypoint where the body file does not say (see ``body_prior``)."""
+
+
+_FLOOR = np.concatenate([np.full(3, MODEL_SD_M**2), np.full(37, MODEL_SD_RAD**2)])
 
 
 @dataclass(frozen=True)
@@ -56,38 +61,49 @@ def pose_uncertainty(
         seen, unsure: information of the instant's own pictures and variance of its right-hand side by the
             sites' uncertainty, both with the pictures' information multiplied by ``share`` (by its square).
     """
-    _, between, spread = posture_table()
-    prior = np.full(40, 1e-4)
-    prior[5], prior[3] = spread[0] ** -2, spread[1] ** -2  # tilt turns about z, list about x
-    prior[6:] = spread[2:] ** -2
-    look = np.linalg.inv(seen.astype(np.float64) / share + np.diag(prior))
-    window = np.maximum(np.diag(covariance).astype(np.float64), 1e-12)
+    prior, resting = _posture_by_velocity()
+    diagonal = np.arange(40)
+    information = seen.astype(np.float64) / share
+    information[diagonal, diagonal] += prior
+    look = np.linalg.inv(information)
+    own = look[diagonal, diagonal]
+    window = np.maximum(covariance[diagonal, diagonal].astype(np.float64), 1e-12)
     # a smooth minimum: where both are alike, space and time together know more than either
-    smaller = (window**-2 + np.diag(look) ** -2) ** -0.5
-    scale = np.sqrt(smaller / np.diag(look))
-    floor = np.concatenate([np.full(3, MODEL_SD_M**2), np.full(37, MODEL_SD_RAD**2)])
-    within = look * scale[:, None] * scale[None, :] + np.diag(floor)
-    resting = np.zeros(40)
-    resting[5], resting[3] = between[0] ** 2, between[1] ** 2
-    resting[6:] = between[2:] ** 2
-    shift = look @ (unsure.astype(np.float64) / share**2 + np.diag(prior**2 * resting)) @ look
+    scale = np.sqrt((window**-2 + own**-2) ** -0.5 / own)
+    within = look * np.outer(scale, scale)
+    within[diagonal, diagonal] += _FLOOR
+    displaced = unsure.astype(np.float64) / share**2
+    displaced[diagonal, diagonal] += prior**2 * resting
+    shift = look @ displaced @ look
     return PoseUncertainty(within, within + 0.5 * (shift + shift.T))
 
 
+@lru_cache(maxsize=1)
+def _posture_by_velocity() -> tuple[Float[np.ndarray, "40"], Float[np.ndarray, "40"]]:
+    """Information of the posture prior within a person, and variance of the resting posture between people."""
+    _, between, spread = posture_table()
+    information, resting = np.full(40, 1e-4), np.zeros(40)
+    by_turn = [5, 3, *range(6, 40)]  # tilt turns about z, list about x
+    information[by_turn], resting[by_turn] = spread**-2, between**2
+    return information, resting
+
+
 def coordinate_sd(
-    q: Float[np.ndarray, "41"], covariance: Float[np.ndarray, "40 40"]
-) -> Float[np.ndarray, "40"]:
+    q: Float[np.ndarray, "41"], covariance: Float[np.ndarray, "*n 40 40"]
+) -> Float[np.ndarray, "*n 40"]:
     """Standard deviations (rad, m) of the file coordinates, in the order of ``COORDINATES``."""
-    turn = np.zeros((3, 3))
-    step = 1e-5
-    here = coordinates_from_pose(q)[:3]
-    for axis in range(3):
-        moved = q.copy()
-        moved[3:7] = quaternion_multiply(q[3:7], quaternion_exp(step * np.eye(3)[axis]))
-        change = coordinates_from_pose(moved)[:3] - here
-        turn[:, axis] = (np.mod(change + np.pi, 2.0 * np.pi) - np.pi) / step
-    to_opensim = np.array(OPENSIM_FROM_WORLD)
-    rotation = turn @ covariance[3:6, 3:6] @ turn.T
-    translation = to_opensim @ covariance[:3, :3] @ to_opensim.T
-    variance = np.concatenate([np.diag(rotation), np.diag(translation), np.diag(covariance)[6:]])
+    turn, axes = _angles_by_turn(q), np.array(OPENSIM_FROM_WORLD)
+    rotation = turn @ covariance[..., 3:6, 3:6] @ turn.T
+    translation = axes @ covariance[..., :3, :3] @ axes.T
+    parts = (rotation, translation, covariance[..., 6:, 6:])
+    variance = np.concatenate([np.diagonal(part, axis1=-2, axis2=-1) for part in parts], axis=-1)
     return np.sqrt(np.maximum(variance, 0.0))
+
+
+def _angles_by_turn(q: Float[np.ndarray, "41"]) -> Float[np.ndarray, "3 3"]:
+    """Derivative of pelvis tilt (z), list (x), rotation (y) by the pelvis' turn about its own x, y, z."""
+    _, lean, rotation = coordinates_from_pose(q)[:3]
+    sine, cosine = np.sin(rotation), np.cos(rotation)
+    across = np.copysign(max(abs(np.cos(lean)), GIMBAL_COSINE), np.cos(lean))
+    tilt = np.array([-sine, 0.0, cosine]) / across
+    return np.stack([tilt, [cosine, 0.0, sine], [0.0, 1.0, 0.0] - np.sin(lean) * tilt])

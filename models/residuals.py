@@ -13,14 +13,14 @@ likelier one, an exchange being ``exchange_margin`` nats less likely beforehand.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from kincast.models.camera import CameraValues, project, project_with_jacobian
+from kincast.models.camera import CameraValues, project, project_components
 
 Number = float | Float[Array, ""]
 
@@ -66,11 +66,17 @@ class PointBlocks(NamedTuple):
 
 
 class ViewReport(NamedTuple):
-    """What a pose says about the pictures, for statistics. ``error_px`` is finite everywhere."""
+    """What a pose says about the pictures, on the device or in NumPy. ``error_px`` is finite everywhere; ``pixel`` is where each camera should see
+    each site at its own instant, ``pixel_rate`` (px/s) how fast that moves; ``site`` and ``site_rate`` the same in the world.
+    """
 
-    error_px: Float[Array, "camera keypoint"]
-    robust_weight: Float[Array, "camera keypoint"]
-    exchanged: Bool[Array, " camera"]
+    error_px: Float[Any, "camera keypoint"]
+    robust_weight: Float[Any, "camera keypoint"]
+    exchanged: Bool[Any, " camera"]
+    pixel: Float[Any, "2 camera keypoint"]
+    pixel_rate: Float[Any, "2 camera keypoint"]
+    site: Float[Any, "keypoint 3"]
+    site_rate: Float[Any, "keypoint 3"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,30 +115,37 @@ def fresh_share(interval_s: Float[Array, "*n"], noise: PixelNoise) -> Float[Arra
 
 
 def _choose_sides(
-    views: Views,
-    predicted: Float[Array, "camera keypoint 2"],
+    pixel: tuple[Array, Array],
+    information: Float[Array, "camera keypoint"],
+    predicted: tuple[Array, Array],
     noise: PixelNoise,
     groups: ExchangeGroups,
-) -> tuple[Array, Array, Array]:
+) -> tuple[tuple[Array, Array], Array, Array]:
     """Pixels and information with the likelier assignment of sides, and which cameras were exchanged."""
-    pixels, information = views.pixels, views.information
-    exchanged = jnp.zeros(len(pixels), bool)
+    exchanged = jnp.zeros(len(information), bool)
     if not len(groups.members):
-        return pixels, information, exchanged
+        return pixel, information, exchanged
 
-    def losses(candidate: Array, weight: Array) -> Array:
-        squared = weight * jnp.sum((candidate - predicted) ** 2, axis=-1)
+    def losses(candidate: tuple[Array, Array], weight: Array) -> Array:
+        squared = weight * _squared_distance(candidate, predicted)
         return robust_weight_and_loss(squared, noise.degrees_of_freedom, 2)[1]
 
-    other_pixels, other_information = pixels[:, groups.partner], information[:, groups.partner]
-    gain = losses(pixels, information) - losses(other_pixels, other_information)
+    (u, v), (other_u, other_v, other_information) = (
+        pixel,
+        (array[:, groups.partner] for array in (*pixel, information)),
+    )
+    gain = losses(pixel, information) - losses((other_u, other_v), other_information)
     for members in groups.members:
         swap = jnp.sum(jnp.where(members[None], gain, 0.0), axis=1) > noise.exchange_margin
         here = swap[:, None] & members[None]
-        pixels = jnp.where(here[..., None], other_pixels, pixels)
+        u, v = jnp.where(here, other_u, u), jnp.where(here, other_v, v)
         information = jnp.where(here, other_information, information)
         exchanged = exchanged | swap
-    return pixels, information, exchanged
+    return (u, v), information, exchanged
+
+
+def _squared_distance(a: tuple[Array, Array], b: tuple[Array, Array]) -> Array:
+    return (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2
 
 
 def view_blocks(
@@ -148,37 +161,46 @@ def view_blocks(
     Args:
         sites, site_velocities: world metres and metres per second at the pose's own instant.
     """
-    at_picture = sites[None] + site_velocities[None] * views.offset_s[:, None, None]
-    predicted, jacobian = project_with_jacobian(cameras, at_picture)
-    pixels, information, exchanged = _choose_sides(views, predicted, noise, groups)
+    # every component is an array (camera, keypoint) of its own: long loops for the compiler
+    velocity = [site_velocities[None, :, i] for i in range(3)]
+    at_picture = [sites[None, :, i] + velocity[i] * views.offset_s[:, None] for i in range(3)]
+    u, v, (by_u, by_v) = project_components(cameras, *at_picture)
+    detected = views.pixels[..., 0], views.pixels[..., 1]
+    pixel, information, exchanged = _choose_sides(detected, views.information, (u, v), noise, groups)
     # An absent keypoint has no residual; keep what is multiplied by zero information finite.
-    error = jnp.where(information[..., None] > 0, pixels - predicted, 0.0)
-    squared_px = jnp.sum(error * error, axis=-1)
+    seen = information > 0
+    error_u, error_v = jnp.where(seen, pixel[0] - u, 0.0), jnp.where(seen, pixel[1] - v, 0.0)
+    squared_px = error_u * error_u + error_v * error_v
     robust, losses = robust_weight_and_loss(information * squared_px, noise.degrees_of_freedom, 2)
     weight = information * robust
-    rows = [jacobian[:, :, 0, i] for i in range(3)], [jacobian[:, :, 1, i] for i in range(3)]
-    weighted = [[weight * r for r in row] for row in rows]
-    entries = {
-        (i, j): jnp.sum(weighted[0][i] * rows[0][j] + weighted[1][i] * rows[1][j], axis=0)
-        for i in range(3)
-        for j in range(i, 3)
-    }
-    normal = jnp.stack(
-        [jnp.stack([entries[min(i, j), max(i, j)] for j in range(3)], axis=-1) for i in range(3)], axis=-2
+    weighted_u, weighted_v = [weight * d for d in by_u], [weight * d for d in by_v]
+    upper = [(i, j) for i in range(3) for j in range(i, 3)]
+    products = [weighted_u[i] * by_u[j] + weighted_v[i] * by_v[j] for i, j in upper]
+    products += [weighted_u[i] * error_u + weighted_v[i] * error_v for i in range(3)]
+    reduced = jnp.sum(jnp.stack(products), axis=1)
+    entry = {(i, j): reduced[n] for n, (i, j) in enumerate(upper)}
+    normal = jnp.stack([entry[min(i, j), max(i, j)] for i in range(3) for j in range(3)], axis=-1)
+    blocks = PointBlocks(normal.reshape(-1, 3, 3), reduced[6:].T, jnp.sum(losses))
+    rate = jnp.stack(
+        [
+            sum((d * w for d, w in zip(by[1:], velocity[1:], strict=True)), by[0] * velocity[0])
+            for by in (by_u, by_v)
+        ]
     )
-    descent = jnp.stack(
-        [jnp.sum(weighted[0][i] * error[..., 0] + weighted[1][i] * error[..., 1], axis=0) for i in range(3)],
-        axis=-1,
+    report = ViewReport(
+        jnp.sqrt(squared_px), robust, exchanged, jnp.stack([u, v]), rate, sites, site_velocities
     )
-    report = ViewReport(jnp.sqrt(squared_px), robust, exchanged)
-    return PointBlocks(normal, descent, jnp.sum(losses)), report
+    return blocks, report
 
 
-def no_views(n_sites: int) -> tuple[PointBlocks, ViewReport]:
+def no_views(
+    sites: Float[Array, "keypoint 3"], site_velocities: Float[Array, "keypoint 3"]
+) -> tuple[PointBlocks, ViewReport]:
     """Blocks of an instant without cameras."""
-    blocks = PointBlocks(jnp.zeros((n_sites, 3, 3)), jnp.zeros((n_sites, 3)), jnp.zeros(()))
-    none = jnp.zeros((0, n_sites))
-    return blocks, ViewReport(none, none, jnp.zeros(0, bool))
+    n = len(sites)
+    blocks = PointBlocks(jnp.zeros((n, 3, 3)), jnp.zeros((n, 3)), jnp.zeros(()))
+    none, nowhere = jnp.zeros((0, n)), jnp.zeros((2, 0, n))
+    return blocks, ViewReport(none, none, jnp.zeros(0, bool), nowhere, nowhere, sites, site_velocities)
 
 
 def marker_blocks(

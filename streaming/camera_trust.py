@@ -11,6 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from kincast.models.masked_median import masked_median
+
+MIN_KEYPOINTS = 3
+
 
 @dataclass(frozen=True)
 class CameraTrustConfig:
@@ -46,15 +50,12 @@ class CameraTrust:
         """Take in the errors of one instant; only ``used`` entries count."""
         config = self._config
         keep = float(np.exp(-interval_s / config.time_s))
-        now_px = np.full(len(used), np.nan)
-        for c, row in enumerate(used):
-            if row.sum() < 3:
-                continue
-            now_px[c] = median = float(np.median(error_px[c][row]))
-            old = self._error_px[c]
-            self._error_px[c] = median if np.isnan(old) else keep * old + (1.0 - keep) * median
-            self._seen_s[c] += interval_s
-        seen = ~np.isnan(now_px)
+        seen = used.sum(axis=1) >= MIN_KEYPOINTS
+        now_px = masked_median(error_px.astype(np.float64), used & seen[:, None])
+        old, first = self._error_px, np.isnan(self._error_px)
+        slowly = np.where(first, now_px, keep * old + (1.0 - keep) * now_px)
+        self._error_px = np.where(seen, slowly, old)
+        self._seen_s[seen] += interval_s
         level_px = max(float(np.median(now_px[seen])), config.floor_px) if seen.any() else config.floor_px
         self.apart = seen & (np.where(seen, now_px, 0.0) > config.knocked * level_px)
         known = ~np.isnan(self._error_px)

@@ -3,54 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from kincast.models.body import SOFT_SITES
 from kincast.models.camera import Camera
+from kincast.models.masked_median import masked_median
 from kincast.streaming.fitter_config import FitterConfig
+
+
+@dataclass(frozen=True)
+class People:
+    """Everybody that one snapshot's cameras detected, cameras one after another, in float64.
+
+    ``camera`` and ``index`` say whose picture each row is and which of its people; what cannot be used has
+    confidence 0.
+    """
+
+    keypoints: Float[np.ndarray, "people keypoint 3"]
+    camera: Int[np.ndarray, " people"]
+    index: Int[np.ndarray, " people"]
 
 
 class Detections:
     """Judges the detections of one rig and keypoint set; no state."""
 
     def __init__(self, cameras: Sequence[Camera], sites: Sequence[str], config: FitterConfig) -> None:
-        self._size_px = np.array([c.size_px for c in cameras], float).reshape(-1, 2)
+        size_px = np.array([c.size_px for c in cameras], float).reshape(-1, 2)
+        margin = 0.1 * size_px.max(axis=1, initial=0.0, keepdims=True)
+        self._low_px, self._high_px = -margin, size_px + margin
         self._soft = np.array([name in SOFT_SITES for name in sites])
         self._config = config
 
     def usable(
         self, camera: int, people: Shaped[np.ndarray, "people keypoint 3"]
     ) -> Float[np.ndarray, "people keypoint 3"]:
-        """Detections in float64 with what cannot be (not finite, far outside the image) at confidence 0."""
+        """One camera's detections in float64; what cannot be (not finite, far outside the image) is all zero."""
+        return self._cleaned(people, np.full(len(people), camera))
+
+    def people(self, everyone: Sequence[Shaped[np.ndarray, "_ keypoint 3"]]) -> People:
+        """The usable detections of all cameras."""
+        count = [len(people) for people in everyone]
+        camera = np.repeat(np.arange(len(count)), count)
+        index = np.concatenate([np.arange(n) for n in count]) if count else np.zeros(0, int)
+        keypoints = np.concatenate(everyone) if count else np.zeros((0, len(self._soft), 3))
+        return People(self._cleaned(keypoints, camera), camera, index)
+
+    def _cleaned(self, people: np.ndarray, camera: np.ndarray) -> np.ndarray:
         people = np.array(people, np.float64)
-        width, height = self._size_px[camera]
-        margin = 0.1 * max(width, height)
-        x, y = people[..., 0], people[..., 1]
-        inside = (x > -margin) & (x < width + margin) & (y > -margin) & (y < height + margin)
-        good = np.isfinite(people).all(axis=-1) & inside
+        pixel = people[..., :2]
+        inside = (pixel > self._low_px[camera, None]) & (pixel < self._high_px[camera, None])
+        good = np.isfinite(people[..., 2]) & inside[..., 0] & inside[..., 1]
+        good &= ~self._soft  # the lips and fingers move, our head and hands do not
         people[~good] = 0.0
-        people[:, self._soft] = 0.0  # the lips and fingers move, our head and hands do not
         people[..., 2] = np.clip(people[..., 2], 0.0, 1.0)
         return people
 
-    def same_person(
-        self,
-        people: Float[np.ndarray, "people keypoint 3"],
-        predicted: Float[np.ndarray, "keypoint 2"],
-    ) -> int:
-        """Index of the usable detection nearest to the prediction, -1 if none is near enough."""
-        reach_px = self._config.same_person * max(float(np.linalg.norm(np.ptp(predicted, axis=0))), 40.0)
-        best, best_px = -1, reach_px
-        for i, person in enumerate(people):
-            seen = person[:, 2] >= self._config.noise.min_confidence
-            if seen.sum() < self._config.min_keypoints:
-                continue
-            median_px = float(np.median(np.linalg.norm(person[seen, :2] - predicted[seen], axis=1)))
-            if median_px < best_px:
-                best, best_px = i, median_px
-        return best
+    def nearest(
+        self, people: People, predicted: Float[np.ndarray, "camera keypoint 2"]
+    ) -> Int[np.ndarray, " camera"]:
+        """Row of each camera's person nearest to the prediction, -1 where none is near enough."""
+        config = self._config
+        chosen = np.full(len(predicted), -1)
+        if not len(people.camera):
+            return chosen
+        reach_px = config.same_person * np.maximum(np.linalg.norm(np.ptp(predicted, axis=1), axis=1), 40.0)
+        seen = people.keypoints[..., 2] >= config.noise.min_confidence
+        away = people.keypoints[..., :2] - predicted[people.camera]
+        median_px = masked_median(np.sqrt(away[..., 0] ** 2 + away[..., 1] ** 2), seen)
+        median_px[seen.sum(axis=1) < config.min_keypoints] = np.inf
+        best_px = reach_px
+        for row, (camera, px) in enumerate(zip(people.camera, median_px, strict=True)):
+            if px < best_px[camera]:
+                chosen[camera], best_px[camera] = row, px
+        return chosen
 
     def shows_somebody(self, confidence: Float[np.ndarray, "camera keypoint"]) -> Bool[np.ndarray, " camera"]:
         """Cameras whose picture has enough usable keypoints."""
@@ -68,12 +96,11 @@ class Detections:
         used: Bool[np.ndarray, "camera keypoint"],
     ) -> Float[np.ndarray, " camera"]:
         """The person's apparent size in each camera: the diagonal of the ``used`` keypoints, at least 1."""
-        return np.array(
-            [
-                max(float(np.linalg.norm(np.ptp(p[u], axis=0))), 1.0) if u.any() else 1.0
-                for p, u in zip(pixels, used, strict=True)
-            ]
-        )
+        mask = used[..., None]
+        high = np.max(pixels, axis=1, where=mask, initial=-np.inf)
+        low = np.min(pixels, axis=1, where=mask, initial=np.inf)
+        span = np.where(used.any(axis=1, keepdims=True), high - low, 0.0)
+        return np.maximum(np.linalg.norm(span, axis=1), 1.0)
 
     def explained_share(
         self,

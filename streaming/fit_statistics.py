@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from kincast.models.fit_result import CameraStatistics
+from kincast.models.masked_median import masked_median
 from kincast.models.residuals import ViewReport
 from kincast.streaming.camera_trust import CameraTrust
 from kincast.streaming.instant import Instant
@@ -30,14 +31,12 @@ def camera_statistics(
     inlier = np.zeros(c, np.float32)
     if fitted is not None:
         instant, report = fitted
-        confidence = instant.confidence
+        confidence, exchanged = instant.confidence, report.exchanged
         used = confidence > 0
-        error = np.where(used, np.asarray(report.error_px), np.nan).astype(np.float32)
-        exchanged = np.asarray(report.exchanged)
-        for i in range(c):
-            if used[i].any():
-                median[i] = np.median(error[i][used[i]])
-                inlier[i] = np.mean(error[i][used[i]] < 4 * sigma_px)
+        error = np.where(used, report.error_px, np.float32(np.nan))
+        median = masked_median(report.error_px, used)
+        near = (used & (report.error_px < 4 * sigma_px)).sum(axis=1)
+        inlier = (near / np.maximum(used.sum(axis=1), 1)).astype(np.float32)
     return CameraStatistics(
         present=np.asarray(snapshot.present),
         person_index=chosen.astype(np.int64),

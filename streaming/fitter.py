@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from kincast.models.body import Body
 from kincast.models.camera import Camera
@@ -20,7 +20,7 @@ from kincast.models.detector_noise import DetectorNoise
 from kincast.models.errors import UserMistakeError
 from kincast.models.fit_result import FitCode, FitResult, SettledPose, WindowState
 from kincast.models.initial_pose import initial_pose, start_postures
-from kincast.models.window_solver import WindowSolution, initial_estimate, weakened
+from kincast.models.window_solver import WindowSolution
 from kincast.streaming.camera_trust import CameraTrust
 from kincast.streaming.detections import Detections
 from kincast.streaming.fit_calls import FitCalls
@@ -72,12 +72,11 @@ class WindowFitter:
         self._rig = RigWatch(cameras, config.rig)
         self._tracking = False
         self._instants: list[Instant] = []
-        self._estimate = initial_estimate(start_postures()[0], config.solver.window)
         self._solution: WindowSolution | None = None
         self._last_qpos = start_postures()[0]
-        self._now = self._last_qpos, np.zeros(VELOCITY_SIZE)
         self._found: tuple[np.ndarray, Instant] | None = None
         self._starting = 0
+        self._place = 0
         self._bad_s = 0.0
         self._unseen_s = 0.0
 
@@ -85,13 +84,9 @@ class WindowFitter:
 
     def warm(self) -> None:
         """Compile everything the loop will call (seconds with a cold compilation cache)."""
-        rest, window = start_postures()[0], self._config.solver.window
-        estimate = weakened(initial_estimate(rest, window))
-        self._calls.solve(estimate, [self._empty(-1, 0) for _ in range(window)], 1)
+        self._calls.warm()
         if self._cameras:
-            self._calls.predicted_px(rest, np.zeros(VELOCITY_SIZE), 0.0)
-            self._calls.sites_at(rest, np.zeros(VELOCITY_SIZE), np.zeros(self._cameras))
-            points = self._calls.sites_m(rest)
+            points = self._calls.sites_m(start_postures()[0])
             initial_pose(self._calls.body, points.astype(float), np.ones(self._sites, bool))
 
     def step(self, snapshot: Snapshot) -> FitResult:
@@ -106,8 +101,8 @@ class WindowFitter:
         elif self._found is not None:
             self._begin_window(*self._found)
         if self._tracking:
-            chosen = self._followed(snapshot, interval_s)
-            code = self._advance(self._instant_of(snapshot, chosen), interval_s)
+            instant, chosen = self._followed(snapshot, interval_s)
+            code = self._advance(instant, interval_s)
         else:
             code, chosen = self._look(self._search.completed(snapshot))
         return self._result(snapshot, code, chosen)
@@ -124,7 +119,6 @@ class WindowFitter:
                 f"body was built for {body.keypoint_set}, the session has {current.keypoint_set}"
             )
         self._calls.use(body)
-        self._estimate = weakened(self._estimate)
 
     def flush(self) -> tuple[SettledPose, ...]:
         """The poses still lagging, at the end of the stream."""
@@ -147,18 +141,20 @@ class WindowFitter:
         qpos, chosen, code = self._search.found(self._calls.body, snapshot)
         if qpos is None:
             return code, chosen
-        self._found = qpos, self._instant_of(snapshot, chosen)
+        person = np.zeros((self._cameras, self._sites, 3))
+        for c in map(int, np.flatnonzero(chosen >= 0)):
+            person[c] = self._detections.usable(c, snapshot.people[c][chosen[c]][None])[0]
+        instant = self._instant_of(snapshot, person, chosen >= 0, self._config.frame_period_s)
+        self._found = qpos, instant
         return FitCode.INITIALISING, chosen
 
     def _begin_window(self, qpos: Float[np.ndarray, "41"], instant: Instant) -> None:
         """A window of nothing but the instant in which the person was found."""
-        window, period_ns = self._config.solver.window, int(1e9 * self._config.frame_period_s)
-        self._instants = [
-            self._empty(-1, instant.t_ns - (window - 1 - k) * period_ns) for k in range(window - 1)
-        ]
+        period_s = self._config.frame_period_s
+        ages = range(self._config.solver.window - 1, 0, -1)
+        self._instants = [self._empty(-1, instant.t_ns - k * int(1e9 * period_s), period_s) for k in ages]
         self._instants.append(instant)
-        self._estimate = initial_estimate(qpos, window)
-        self._now = qpos, np.zeros(VELOCITY_SIZE)
+        self._calls.begin(qpos)
         self._trust = CameraTrust(self._cameras, self._config.trust)
         self._bad_s = self._unseen_s = 0.0
         self._starting = self._config.starting_snapshots
@@ -169,22 +165,18 @@ class WindowFitter:
         del self._instants[0]
         self._instants.append(instant)
         iterations = self._config.starting_iterations if self._starting else self._config.iterations
-        self._estimate, solution = self._calls.solve(self._estimate, self._instants, iterations)
-        self._solution = solution
+        self._place = self._config.solver.window - 1 - self._settling.lag
+        self._solution = solution = self._calls.solve(self._instants, iterations, self._place)
         if not _finite(solution):
             self._tracking = False
             return FitCode.DIVERGED
-        self._now = solution.q[-1], solution.v[-1]
-        self._last_qpos = np.asarray(solution.q[-1], np.float64)
-        error_px, robust_weight = (
-            np.asarray(solution.report.error_px),
-            np.asarray(solution.report.robust_weight),
-        )
+        self._last_qpos = solution.q[-1].astype(np.float64)
+        error_px, robust_weight = solution.report.error_px, solution.report.robust_weight
         self._trust.update(error_px, instant.confidence >= self._config.noise.min_confidence, interval_s)
         self._noise.update(error_px, robust_weight, instant.confidence, interval_s)
         if self._starting:
             self._starting -= 1
-            explained = self._explained(instant, solution)
+            explained = self._explained(instant, error_px)[0]
             self._tracking = explained or self._starting > 0
             return FitCode.OK if explained else FitCode.INITIALISING
         self._watch_rig(instant, solution, interval_s)
@@ -195,16 +187,13 @@ class WindowFitter:
             instant.markers is not None and (instant.markers[:, 3] > 0).sum() >= MIN_MARKERS
         )
         self._unseen_s = 0.0 if seen else self._unseen_s + interval_s
-        explained = self._explained(instant, solution)
+        explained, used, size_px = self._explained(instant, error_px)
         self._bad_s = 0.0 if explained or not seen else self._bad_s + interval_s
         if max(self._unseen_s, self._bad_s) > self._config.lost_after_s:
             self._tracking = False
             return FitCode.LOST
-        if self._cameras:
-            used = self._detections.judging(instant.confidence)
-            size_px = self._detections.size_px(instant.pixels, used)
-            if self._limbs.caught(error_px.astype(np.float64), used, size_px, interval_s):
-                self._tracking = False  # the next snapshot starts anew
+        if self._cameras and self._limbs.caught(error_px, used, size_px, interval_s):
+            self._tracking = False  # the next snapshot starts anew
         return FitCode.OK if seen else FitCode.NOT_ENOUGH_VIEWS
 
     def _watch_rig(self, instant: Instant, solution: WindowSolution, interval_s: float) -> None:
@@ -213,31 +202,32 @@ class WindowFitter:
         seen = (
             self._detections.judging(instant.confidence) & ~(self._trust.knocked | self._trust.apart)[:, None]
         )
-        sites_m = self._calls.sites_at(solution.q[-1], solution.v[-1], instant.offset_s)
+        sites_m = self._calls.sites_at(instant.offset_s)
         if self._rig.look(instant.pixels, seen, sites_m):
             self._calls.aim(self._rig.cameras)
             self._search.aim(self._rig.cameras)
-            self._estimate = weakened(self._estimate)
 
-    def _explained(self, instant: Instant, solution: WindowSolution) -> bool:
-        """The pose explains enough of what was detected."""
+    def _explained(
+        self, instant: Instant, error_px: Float[np.ndarray, "camera keypoint"]
+    ) -> tuple[bool, Bool[np.ndarray, "camera keypoint"], Float[np.ndarray, " camera"]]:
+        """Whether the pose explains enough of what was detected, what it was judged by, the person's size in px."""
         used = self._detections.judging(instant.confidence)
         size_px = self._detections.size_px(instant.pixels, used)
-        share = self._detections.explained_share(np.asarray(solution.report.error_px), size_px, used)
-        return share >= self._config.lost_share
+        share = self._detections.explained_share(error_px, size_px, used)
+        return share >= self._config.lost_share, used, size_px
 
     # ------------------------------------------------------------------ observations
 
-    def _followed(self, snapshot: Snapshot, interval_s: float) -> Int[np.ndarray, " camera"]:
-        """Which detection of each camera is the person followed, -1 where none is."""
+    def _followed(self, snapshot: Snapshot, interval_s: float) -> tuple[Instant, Int[np.ndarray, " camera"]]:
+        """What each camera saw of the person followed, and which of its people that is (-1: none)."""
         chosen = np.full(self._cameras, -1)
-        if any(len(p) for p in snapshot.people):
-            predicted = self._calls.predicted_px(*self._now, interval_s)
-            for c, people in enumerate(snapshot.people):
-                if len(people):
-                    usable = self._detections.usable(c, people)
-                    chosen[c] = self._detections.same_person(usable, predicted[c])
-        return chosen
+        person = np.zeros((self._cameras, self._sites, 3))
+        if any(len(people) for people in snapshot.people):
+            people = self._detections.people(snapshot.people)
+            row = self._detections.nearest(people, self._calls.predicted_px(interval_s))
+            known = row >= 0
+            person[known], chosen[known] = people.keypoints[row[known]], people.index[row[known]]
+        return self._instant_of(snapshot, person, chosen >= 0, interval_s), chosen
 
     def _take_late(self, late: LateView) -> None:
         place = next((k for k, i in enumerate(self._instants) if i.seq == late.seq), None)
@@ -246,23 +236,30 @@ class WindowFitter:
         instant, c = self._instants[place], late.camera_index
         if (instant.confidence[c] > 0).any():
             return
-        predicted = self._calls.predicted_px(self._solution.q[place], self._solution.v[place], 0.0)[c]
-        people = self._detections.usable(c, late.people)
-        best = self._detections.same_person(people, predicted)
-        if best >= 0:
-            instant.pixels[c], instant.confidence[c] = people[best][:, :2], people[best][:, 2]
+        everyone: list[np.ndarray] = [late.people[:0]] * self._cameras
+        everyone[c] = late.people
+        people = self._detections.people(everyone)
+        predicted = self._calls.pixels_at(self._solution.q[place], self._solution.v[place])
+        row = self._detections.nearest(people, predicted)[c]
+        if row >= 0:
+            person = people.keypoints[row]
+            instant.pixels[c], instant.confidence[c] = person[:, :2], person[:, 2]
             instant.offset_s[c] = (late.t_ns - instant.t_ns) * 1e-9
             self._weigh(instant)
+            self._calls.look_again()
 
-    def _instant_of(self, snapshot: Snapshot, chosen: Int[np.ndarray, " camera"]) -> Instant:
-        instant = self._empty(snapshot.seq, snapshot.t_ns)
-        for c, index in enumerate(chosen):
-            if index < 0:
-                continue
-            person = self._detections.usable(c, snapshot.people[c][index][None])[0]
-            instant.pixels[c], instant.confidence[c] = person[:, :2], person[:, 2]
-            offset_s = (int(snapshot.camera_t_ns[c]) - snapshot.t_ns) * 1e-9
-            instant.offset_s[c] = np.clip(offset_s, -MAX_OFFSET_S, MAX_OFFSET_S)
+    def _instant_of(
+        self,
+        snapshot: Snapshot,
+        person: Float[np.ndarray, "camera keypoint 3"],
+        known: Bool[np.ndarray, " camera"],
+        interval_s: float,
+    ) -> Instant:
+        """``person``: usable keypoints of the cameras that ``known`` marks, zero elsewhere."""
+        instant = self._empty(snapshot.seq, snapshot.t_ns, interval_s)
+        instant.pixels[:], instant.confidence[:] = person[..., :2], person[..., 2]
+        offset_s = np.clip((snapshot.camera_t_ns - snapshot.t_ns) * 1e-9, -MAX_OFFSET_S, MAX_OFFSET_S)
+        instant.offset_s[:] = np.where(known, offset_s, 0.0)
         self._weigh(instant)
         if snapshot.markers is not None and instant.markers is not None:
             instant.markers[:] = snapshot.markers
@@ -272,8 +269,8 @@ class WindowFitter:
     def _weigh(self, instant: Instant) -> None:
         instant.information[:] = self._noise.information(instant.confidence) * self._trust.weight[:, None]
 
-    def _empty(self, seq: int, t_ns: int) -> Instant:
-        return Instant.empty(seq, t_ns, self._cameras, self._sites)
+    def _empty(self, seq: int, t_ns: int, interval_s: float) -> Instant:
+        return Instant(seq, t_ns, interval_s, self._cameras, self._sites)
 
     # ------------------------------------------------------------------ results
 
@@ -297,10 +294,12 @@ class WindowFitter:
     def _settled(self, due: tuple[tuple[int, int], ...]) -> tuple[SettledPose, ...]:
         settled = []
         places = {instant.seq: place for place, instant in enumerate(self._instants)}
+        time_s = self._config.tuning.pixel_noise.correlation_time_s if self._cameras else None
         for seq, t_ns in due:
             if seq in places and self._solution is not None and _finite(self._solution):
-                arguments = self._config, self._solution, self._instants, places[seq], self._tracking
-                settled.append(settled_pose(*arguments))
+                place = places[seq]
+                solution = self._solution if place == self._place else self._calls.uncertain(place)
+                settled.append(settled_pose(self._instants[place], place, solution, time_s, self._tracking))
             else:
                 settled.append(unknown_pose(seq, t_ns, self._last_qpos))
         return tuple(settled)
@@ -314,8 +313,8 @@ class WindowFitter:
         return WindowState(
             np.array([self._instants[k].seq for k in rows], np.int64),
             np.array([self._instants[k].t_ns for k in rows], np.int64),
-            np.asarray(solution.q, np.float64)[rows],
-            np.asarray(solution.v, np.float64)[rows],
+            solution.q[rows].astype(np.float64),
+            solution.v[rows].astype(np.float64),
         )
 
 

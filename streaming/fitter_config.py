@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kincast.models.detector_noise import DetectorNoiseConfig
-from kincast.models.window_solver import SolverConfig, SolverTuning
+from kincast.models.window_model import SolverConfig, SolverTuning
 from kincast.streaming.camera_trust import CameraTrustConfig
 from kincast.streaming.limb_watch import LimbWatchConfig
 from kincast.streaming.rig_watch import RigWatchConfig

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from kincast.models.coordinates import VELOCITY_SIZE
 from kincast.models.fit_result import SettledPose
 from kincast.models.pose_uncertainty import coordinate_sd, pose_uncertainty
+from kincast.models.residuals import Number
 from kincast.models.window_solver import WindowSolution
 from kincast.streaming.fitter_config import FitterConfig
 from kincast.streaming.instant import Instant
@@ -42,10 +41,9 @@ class Settling:
         """Snapshots between a picture and the final word on it: ``settle_lag_s`` at the frame rate seen so far."""
         solver = self._config.solver
         if not self._intervals:
-            return solver.window - 1
+            return solver.window - 2
         period_s = float(np.median(self._intervals))
-        most = min(solver.covariance_lag, solver.window - 1)
-        return int(np.clip(np.floor(self._config.settle_lag_s / period_s), 0, most))
+        return int(np.clip(np.floor(self._config.settle_lag_s / period_s), 0, solver.window - 2))
 
     def due(self) -> tuple[tuple[int, int], ...]:
         """(seq, t_ns) of the snapshots whose time has come; each is given once."""
@@ -62,24 +60,20 @@ class Settling:
 
 
 def settled_pose(
-    config: FitterConfig,
-    solution: WindowSolution,
-    instants: Sequence[Instant],
-    place: int,
-    tracked: bool,
+    instant: Instant, place: int, solution: WindowSolution, correlation_time_s: Number | None, tracked: bool
 ) -> SettledPose:
-    """The pose at a place of the window with its standard deviations."""
-    instant = instants[place]
-    q = np.asarray(solution.q[place], np.float64)
-    v = np.asarray(solution.v[place], np.float64)
-    recent = max(place - (config.solver.window - 1 - config.solver.covariance_lag), 0)
-    uncertainty = pose_uncertainty(
-        np.asarray(solution.covariance[recent]),
-        np.asarray(solution.seen[recent]),
-        np.asarray(solution.unsure[recent]),
-        _share(config, instants, place),
-    )
-    within, total = coordinate_sd(q, uncertainty.within), coordinate_sd(q, uncertainty.total)
+    """The pose at a place of the window with its standard deviations.
+
+    Args:
+        solution: its uncertainty is that of ``place``.
+        correlation_time_s: of the detector's errors; None for markers.
+    """
+    q, v = solution.q[place].astype(np.float64), solution.v[place].astype(np.float64)
+    share = 1.0  # of the pictures' information that was counted as new
+    if correlation_time_s is not None:
+        share = float(np.tanh(0.5 * instant.interval_s / float(correlation_time_s)))
+    uncertainty = pose_uncertainty(solution.covariance, solution.seen, solution.unsure, share)
+    within, total = coordinate_sd(q, np.stack([uncertainty.within, uncertainty.total]))
     return SettledPose(instant.seq, instant.t_ns, q, v, total, within, tracked)
 
 
@@ -87,11 +81,3 @@ def unknown_pose(seq: int, t_ns: int, qpos: np.ndarray) -> SettledPose:
     """The last known pose in place of one that the window does not hold."""
     wide = np.full(VELOCITY_SIZE, 1.0)
     return SettledPose(seq, t_ns, qpos, np.zeros(VELOCITY_SIZE), wide, wide, False)
-
-
-def _share(config: FitterConfig, instants: Sequence[Instant], place: int) -> float:
-    """Share of the pictures' information at a place of the window that was counted as new."""
-    if instants[place].markers is not None or place == 0:
-        return 1.0
-    interval_s = (instants[place].t_ns - instants[place - 1].t_ns) * 1e-9
-    return float(np.tanh(0.5 * max(interval_s, 1e-4) / config.tuning.pixel_noise.correlation_time_s))
