@@ -7,6 +7,8 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_SYSTEM_CERTS := 1
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
+# A machine without network is told so in seconds, and another apt is waited for.
+APT := apt-get -qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o DPkg::Lock::Timeout=120
 ONNXRUNTIME ?= $(if $(wildcard /proc/driver/nvidia/version),gpu,cpu)
 
 .PHONY: install demo test bench lint format clean browser
@@ -16,6 +18,10 @@ install: $(VENV)/.installed
 $(VENV)/bin/uv:
 	@echo "kincast: making the environment in $(VENV) ..."
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "kincast needs Python 3.11 to 3.13, this is %d.%d: set PYTHON=/path/to/python3.12" % v)'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	 { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && echo "kincast: installing python3-venv ..." && \
+	   $(APT) update && DEBIAN_FRONTEND=noninteractive $(APT) install -y python3-venv >/dev/null; } || \
+	 { echo "kincast: this Python cannot make environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
@@ -33,8 +39,9 @@ demo: install
 browser:
 	@command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || \
 	 { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && \
-	   { echo "kincast: installing chromium for the page tests ..."; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }; } || \
-	 echo "kincast: no chromium here and no right to install it: page tests will be skipped"
+	   echo "kincast: installing chromium for the page tests ..." && \
+	   $(APT) update && DEBIAN_FRONTEND=noninteractive $(APT) install -y chromium >/dev/null; } || \
+	 echo "kincast: no chromium here and none to be installed: page tests will be skipped"
 
 test: install browser
 	@$(BIN)/python -m pytest

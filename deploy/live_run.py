@@ -99,11 +99,15 @@ def run_live(
         threading.Thread(target=_stop_after, args=(player, session), daemon=True).start()
 
     session = LiveSession(header, settings, body, config, on_ready, on_listening)
+    ending = threading.Event()
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
+        again = ending.is_set()
+        ending.set()
         say("ending ...")
         session.stop()
-        if not ready.is_set():
+        # who asks twice does not want to wait for what is still to be written
+        if again or not ready.is_set():
             raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
