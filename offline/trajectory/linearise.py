@@ -30,11 +30,11 @@ from kincast.models.normal_equations import (
 from kincast.models.posture_prior import posture_factor
 from kincast.models.residuals import (
     ExchangeGroups,
+    PointBlocks,
     Views,
     exchange_groups,
     fresh_share,
     marker_blocks,
-    no_views,
     view_blocks,
 )
 from kincast.offline.trajectory.posture import LearnedPosture, learned_posture_factor
@@ -105,13 +105,16 @@ def _one(
     twists = Twists(angular, linear)
     world = sites + instant.q[None, :3]
     if rig is None:
-        blocks, report = no_views(len(sites))
+        n = len(sites)
+        blocks = PointBlocks(jnp.zeros((n, 3, 3)), jnp.zeros((n, 3)), jnp.zeros(()))
+        errors = jnp.zeros((0, n)), jnp.zeros((0, n)), jnp.zeros(0, bool)
     else:
         moving = site_velocities(structure.support, twists, sites, instant.v)
         cameras = jax.tree.map(lambda x: x[instant.camera], rig)
         blocks, report = view_blocks(
             cameras, instant.views, world, moving, prior.pixel_noise, structure.groups
         )
+        errors = report.error_px, report.robust_weight, report.exchanged
         share = fresh_share(instant.since_s, prior.pixel_noise)
         blocks = jax.tree.map(lambda x: x * share, blocks)
     if instant.markers is not None:
@@ -124,7 +127,7 @@ def _one(
     else:
         posture = posture_factor(instant.q, instant.step_s, structure.limits, prior.posture)
     terms = Terms(normal + posture.matrix, descent + posture.rhs, blocks.loss + posture.loss)
-    return terms, report
+    return terms, errors
 
 
 @partial(jax.jit, static_argnums=0)
