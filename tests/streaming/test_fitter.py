@@ -3,89 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kincast.models.body import Body, BodyParameters, build_body
-from kincast.models.camera import Camera, camera_arrays, project
-from kincast.models.coordinates import JOINT_COORDINATES, POSE_SIZE
+from kincast.models.body import Body
+from kincast.models.coordinates import JOINT_COORDINATES
 from kincast.models.fit_result import FitCode, FitResult
 from kincast.models.kinematics import site_positions
 from kincast.models.mirrored_sites import leg_pairs
 from kincast.streaming.fitter import UnfitBodyError, WindowFitter
 from kincast.streaming.snapshot import LateView, Snapshot
 from tests.models.rig import ring_of_cameras
+from tests.streaming.stepping_walker import pixels_of_walker, recording, the_body, walker
 
 SET = "HALPE_26"
 FRAMES = 60
-FPS = 60.0
 JUDGED = [7 + JOINT_COORDINATES.index(f"{n}_{s}") for n in ("hip_flexion", "knee_angle") for s in "rl"]
-
-
-@lru_cache(maxsize=2)
-def the_body(thigh: float = 1.0) -> Body:
-    return build_body(BodyParameters(scales={"thigh_r": thigh}), keypoint_set=SET)
-
-
-def walker(t_s: np.ndarray) -> np.ndarray:
-    """Smooth stepping on the way along x, (T, 41)."""
-    q = np.zeros((len(t_s), POSE_SIZE))
-    q[:, 0], q[:, 2], q[:, 3:5] = 0.6 * t_s - 0.3, 0.93, np.sqrt(0.5)
-    for side, phase in (("r", 0.0), ("l", np.pi)):
-        swing = np.sin(2 * np.pi * 0.9 * t_s + phase)
-        q[:, 7 + JOINT_COORDINATES.index(f"hip_flexion_{side}")] = 0.15 + 0.4 * swing
-        q[:, 7 + JOINT_COORDINATES.index(f"knee_angle_{side}")] = 0.5 + 0.4 * np.cos(
-            2 * np.pi * 0.9 * t_s + phase
-        )
-        q[:, 7 + JOINT_COORDINATES.index(f"elbow_flex_{side}")] = 0.5 - 0.2 * swing
-        q[:, 7 + JOINT_COORDINATES.index(f"arm_flex_{side}")] = -0.3 * swing
-    return q
-
-
-@lru_cache(maxsize=8)
-def pixels_of_walker(cameras: int, free_running: bool, shift_m: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """True pixels (T, C, K, 2) and instants in ns (T, C)."""
-    rig = jax.tree.map(jnp.asarray, camera_arrays(ring_of_cameras(cameras), np.float32))
-    body = the_body()
-    values = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), body.values)
-    rng = np.random.default_rng(0)
-    t = np.arange(FRAMES)[:, None] / FPS + np.zeros((1, cameras))
-    if free_running:
-        t = t + rng.uniform(-0.5, 0.5, size=(1, cameras)) / FPS + rng.uniform(-2e-3, 2e-3, size=t.shape)
-    poses = walker(t.ravel()).reshape(FRAMES, cameras, POSE_SIZE).astype(np.float32)
-    poses[..., 1] += shift_m
-    see = jax.jit(
-        jax.vmap(
-            jax.vmap(lambda c, q: project(c, site_positions(body.skeleton, values, q)), in_axes=(0, 0)),
-            in_axes=(None, 0),
-        )
-    )
-    return np.asarray(see(rig, jnp.asarray(poses))), np.round(t * 1e9).astype(np.int64) + 10**12
-
-
-def recording(
-    cameras: int = 4, free_running: bool = False, noise_px: float = 1.5
-) -> tuple[tuple[Camera, ...], list[Snapshot]]:
-    pixels, t_ns = pixels_of_walker(cameras, free_running)
-    rng = np.random.default_rng(1)
-    noisy = pixels + rng.normal(size=pixels.shape) * noise_px
-    confidence = rng.uniform(0.8, 0.95, size=(*pixels.shape[:-1], 1))
-    seen = np.concatenate([noisy, confidence], axis=-1).astype(np.float32)
-    snapshots = [
-        Snapshot(
-            k,
-            10**12 + round(k / FPS * 1e9),
-            t_ns[k],
-            np.ones(cameras, bool),
-            tuple(seen[k, c][None] for c in range(cameras)),
-        )
-        for k in range(FRAMES)
-    ]
-    return ring_of_cameras(cameras), snapshots
 
 
 def fitted(cameras, snapshots, body: Body | None = None) -> tuple[list[FitResult], list]:
@@ -141,8 +77,35 @@ def test_two_or_more_cameras_suffice(cameras):
     assert errors_deg(settled).max() < (5.0 if cameras == 2 else 2.0)
 
 
-def test_cutting_the_recording_later_changes_no_earlier_row():
-    cameras, snapshots = recording()
+@pytest.mark.parametrize("fps", [25.0, 120.0])
+def test_other_frame_rates_are_fitted_as_well_and_settle_as_soon(fps):
+    frames = round(fps)
+    results, settled = fitted(*recording(fps=fps, frames=frames))
+    assert all(r.code == FitCode.OK for r in results[1:])
+    assert [p.seq for p in settled] == list(range(frames))
+    late = [r.t_ns - r.settled[-1].t_ns for r in results[10:]]
+    assert 25_000_000 <= max(late) <= 51_000_000
+    assert errors_deg(settled, 3, frames).max() < 2.0
+
+
+def test_sixteen_cameras():
+    results, settled = fitted(*recording(16, frames=25))
+    assert all(r.code == FitCode.OK for r in results[1:])
+    assert errors_deg(settled, 3, 25).max() < 1.5
+
+
+def test_rows_settled_at_the_end_of_a_stream_are_hardly_less_certain():
+    """Their uncertainty is that of other places of the window, with less seen of what came after."""
+    _, settled = fitted(*recording(frames=24))
+    usual = np.median([p.sd_within for p in settled[8:-4]], axis=0)
+    ratio = settled[-1].sd_within / usual
+    assert np.median(ratio) < 1.6
+    assert ratio.min() > 0.7
+
+
+@pytest.mark.parametrize("free_running", [False, True])
+def test_cutting_the_recording_later_changes_no_earlier_row(free_running):
+    cameras, snapshots = recording(free_running=free_running)
     whole, _ = fitted(cameras, snapshots)
     part, _ = fitted(cameras, snapshots[:30])
     for a, b in zip(whole[:30], part, strict=True):
