@@ -82,12 +82,13 @@ class ContactForces:
 class LoadPrior:
     """Where the load is expected to be.
 
-    ``right`` is the share of the right foot and ``weight`` that of departing from it; ``ahead_m`` how far each point
-    lies ahead of its sole's expected centre of pressure, ``place_weight`` that of departing from it, per m^2.
+    ``right`` is the share of the right foot and ``weight`` that of departing from it; ``place_m`` the expected centre of
+    pressure along each sole, ``ahead_m`` how far each point lies ahead of it, ``place_weight`` that of departing from it, per m^2.
     """
 
     right: float
     weight: float
+    place_m: Float64[np.ndarray, "2"]
     ahead_m: Float64[np.ndarray, "2 point"]
     place_weight: float
 

@@ -175,6 +175,13 @@ class InverseDynamics:
         mujoco.mj_applyFT(self._model, self._data, up, np.zeros(3), at, self._torso_id, self._qfrc)
         return self._qfrc @ self._map
 
+    def turned_by(self, torque: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "40"]:
+        """Generalised forces (40 velocities) of a world ``torque`` (N m) on the torso."""
+        self._qfrc[:] = 0.0
+        at = self._data.xipos[self._torso_id]
+        mujoco.mj_applyFT(self._model, self._data, np.zeros(3), torque, at, self._torso_id, self._qfrc)
+        return self._qfrc @ self._map
+
     def foot_jacobian(
         self, foot: int, point: Float64[np.ndarray, "3"]
     ) -> tuple[Float64[np.ndarray, "3 40"], Float64[np.ndarray, "3 40"]]:

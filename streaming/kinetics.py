@@ -28,6 +28,7 @@ from kincast.models.contact_forces import (
     contact_gate,
     flatness,
 )
+from kincast.models.coordinates import JOINT_COORDINATES
 from kincast.models.differentiation import MotionState, PoseHistory
 from kincast.models.feet_motion import FeetMotion, FeetObserver
 from kincast.models.fit_result import FitResult, SettledPose
@@ -36,6 +37,7 @@ from kincast.models.inverse_dynamics import InverseDynamics, opensim_generalised
 from kincast.models.leg_muscles import LegMuscleModel
 from kincast.models.load_expectation import expected_place, expected_share
 from kincast.models.sole import SoleFloor
+from kincast.models.weight_offset import WeightOffset, pressure_centre
 from kincast.streaming.kinetics_config import KineticsConfig
 from kincast.streaming.latency import StageTimes
 from kincast.streaming.messages import FootForce, Kinetics
@@ -43,6 +45,9 @@ from kincast.streaming.messages import FootForce, Kinetics
 __all__ = ["KineticsConfig", "KineticsStream"]
 
 UNLOADED_N = 20.0
+LEAST_WEIGHT = 0.5
+"""Of body weight: below that much vertical force the centre of pressure tells nothing."""
+KNEES = [7 + JOINT_COORDINATES.index(name) for name in ("knee_angle_r", "knee_angle_l")]
 STAMP_TOLERANCE_NS = 500_000  # 3 frames at 60 Hz are 50 ms, whatever the stamps' rounding
 
 
@@ -100,6 +105,7 @@ class KineticsStream:
         self._history = PoseHistory(self._config.history)
         self._restart = True
         self._recent.clear()
+        self._weight_offset = WeightOffset(self._config.weight_offset)
         self._feet_observer = FeetObserver(self._dynamics)
 
     @property
@@ -186,9 +192,10 @@ class KineticsStream:
         dynamics = self._dynamics
         qfrc = dynamics.set_motion(motion)
         qfrc = qfrc - dynamics.lifted_by(self._harness_N)
-        wrench = dynamics.demanded_wrench(qfrc)
         points, gate, feet_motion = self._feet(motion)
         expected = self._expected(feet_motion, points, float(np.prod(flatness(gate))))
+        qfrc = qfrc + self._weight_shift(motion, qfrc, feet_motion, expected)
+        wrench = dynamics.demanded_wrench(qfrc)
         found = self._contact.solve(wrench, dynamics.pelvis, points, gate, expected)
         if self._unexplained(found.residual) > 1.0:
             # the feet are not under the weight: something else may carry a part of it
@@ -258,13 +265,32 @@ class KineticsStream:
     def _expected(self, feet: FeetMotion, points: Float64[np.ndarray, "2 point 3"], flat: float) -> LoadPrior:
         """Where the load is expected; two flat feet (``flat`` 1) share by the lever of the weight more than by rule."""
         c = self._config
-        ahead = ((points[:, :, :2] - feet.heel[:, None, :]) * feet.forward[:, None, :]).sum(axis=2)
+        along = ((points[:, :, :2] - feet.heel[:, None, :]) * feet.forward[:, None, :]).sum(axis=2)
+        place = expected_place(feet)
         return LoadPrior(
             expected_share(feet),
             c.share_weight * (1.0 - flat) + c.still_share_weight * flat,
-            ahead - expected_place(feet)[:, None],
+            place,
+            along - place[:, None],
             c.place_weight * (1.0 - flat) + c.still_place_weight * flat,
         )
+
+    def _weight_shift(
+        self, motion: MotionState, qfrc: Float64[np.ndarray, "40"], feet: FeetMotion, expected: LoadPrior
+    ) -> Float64[np.ndarray, "40"]:
+        """Generalised forces that put the trunk's weight where the soles say the body's weight is."""
+        wrench = self._dynamics.demanded_wrench(qfrc)
+        if wrench[2] < LEAST_WEIGHT * self._mass * GRAVITY:
+            return np.zeros(40)
+        share = np.array([expected.right, 1.0 - expected.right])
+        carried = share @ (feet.heel + feet.forward * expected.place_m[:, None])
+        demanded = pressure_centre(wrench, self._dynamics.pelvis, self._floor.common)
+        forward = self._dynamics.pelvis_rotation[:2, 0]
+        forward = forward / max(float(np.hypot(*forward)), 1e-9)
+        knee = float(share @ motion.q[KNEES])
+        ahead = self._weight_offset.update(motion.t_ns, float((carried - demanded) @ forward), knee)
+        lever = ahead * forward * wrench[2]
+        return self._dynamics.turned_by(np.array([lever[1], -lever[0], 0.0]))
 
     def _unexplained(self, residual: Float64[np.ndarray, "6"]) -> float:
         """Residual relative to where another support is suspected: well beyond the noise of walking."""

@@ -8,6 +8,7 @@ from kincast.models.contact_forces import ContactConfig
 from kincast.models.differentiation import HistoryConfig
 from kincast.models.muscles import MuscleConfig
 from kincast.models.sole import SoleConfig
+from kincast.models.weight_offset import WeightOffsetConfig
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class KineticsConfig:
     contact: ContactConfig = field(default_factory=ContactConfig)
     sole: SoleConfig = field(default_factory=SoleConfig)
     muscle: MuscleConfig = field(default_factory=MuscleConfig)
+    weight_offset: WeightOffsetConfig = field(default_factory=WeightOffsetConfig)
     model_error: ModelError = field(default_factory=ModelError)
     share_weight: float = 0.7
     place_weight: float = 3.0
