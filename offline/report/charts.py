@@ -45,7 +45,7 @@ def ensemble_plot(
         low, high = low - lack, high + lack
     plot = Plot(
         kind.label, (0.0, 100.0), (low, high), unit=kind.unit if kind.unit != "0..1" else "", up=kind.up, down=kind.down,
-        x_ticks=(0, 20, 40, 60, 80, 100),
+        x_ticks=(0.0, 20.0, 40.0, 60.0, 80.0, 100.0),
     )  # fmt: skip
     if norm is not None:
         known = np.isfinite(norm.mean)
@@ -190,7 +190,7 @@ def stretches(
 def gc_plot(curves: Mapping[str, Mapping[int, float]]) -> str:
     """GC_x: share of detections within x pixels of the model, one line per run (class ``run0``, ``run1``)."""
     plot = Plot(
-        "Detections within x px of the body (GC_x)", (0.0, 50.0), (0.0, 1.0), x_ticks=(0, 5, 10, 20, 30, 40, 50), x_label="px",
+        "Detections within x px of the body (GC_x)", (0.0, 50.0), (0.0, 1.0), x_ticks=(0.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0), x_label="px",
         size=(370.0, 190.0), y_ticks=5,
     )  # fmt: skip
     plot.vertical(5.0, "off")

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float64
+
+from kincast.models.coordinates import COORDINATES
 from kincast.offline.report.charts import (
     ensemble_plot,
     ensemble_plots,
@@ -18,6 +22,7 @@ from kincast.offline.report.charts import (
 )
 from kincast.offline.report.curves import (
     FEET,
+    FOOT,
     FORCES,
     KINEMATIC,
     MOMENTS,
@@ -30,9 +35,10 @@ from kincast.offline.report.earlier import Change, Visit, changes, in_order
 from kincast.offline.report.figures_3d import draw, snapshots, typical_stride
 from kincast.offline.report.findings import RESIDUAL_LIMIT_PCT_BW, Verdict, judge
 from kincast.offline.report.measures import Row, table
-from kincast.offline.report.motion import motion_of, residual_force
+from kincast.offline.report.motion import Motion, motion_of, residual_force
 from kincast.offline.report.norms import Norms, gait_variable_score, read_norms
 from kincast.offline.report.overlays import Overlay, overlays
+from kincast.offline.report.ranges import Range, ranges
 from kincast.offline.report.session import ReportInputError, ReportSession, load_session, number
 from kincast.offline.report.strides import SIDES, ReportStride, rejections, strides_of
 
@@ -72,6 +78,7 @@ class Document:
     rows: Sequence[Row]
     figures: Mapping[str, Sequence[str]]
     body: Sequence[tuple[str, str]]
+    ranges: Sequence[Range]
     overlays: Sequence[Overlay]
     gc: Sequence[tuple[str, float | None, float | None]]
     cameras: Sequence[tuple[str, float | None, float | None]]
@@ -119,6 +126,7 @@ def make_document(folder: Path, options: ReportOptions) -> Document:
             for mean, spread in activations.values()
         ],
         "time": _time_figures(session, strides),
+        "time_forces": [] if strides else _time_forces(session, motion),
         "gc": [gc_plot(_gc_curves(session, live))],
     }
     return Document(
@@ -133,6 +141,7 @@ def make_document(folder: Path, options: ReportOptions) -> Document:
         body=[(draw(session, motion, m, "side"), draw(session, motion, m, "back")) for m in moments]
         if motion.feet is not None
         else [],
+        ranges=() if rows else ranges(session),
         overlays=overlays(session, motion, moments, options.video, options.video_start_s)
         if options.video
         else (),
@@ -238,16 +247,26 @@ def _asymmetries(rows: Sequence[Row]) -> list[Row]:
 def _time_figures(session: ReportSession, strides: Sequence[ReportStride]) -> list[str]:
     valid = session.valid
     strikes = [(s.start_s, s.side) for s in strides] if len(strides) <= 120 else []
+    shown = (
+        (("Knee flexion", "knee_angle"),)
+        if strides
+        else (
+            ("Hip flexion", "hip_flexion"),
+            ("Knee flexion", "knee_angle"),
+            ("Ankle dorsiflexion", "ankle_angle"),
+        )
+    )
     figures = [
         time_plot(
-            "Knee flexion over the session; grey: angles not valid",
+            f"{label} over the session; grey: angles not valid",
             "deg",
             session.time_s,
-            {side: session.coordinate(f"knee_angle_{side[0]}") for side in SIDES},
+            {side: session.coordinate(f"{name}_{side[0]}") for side in SIDES},
             valid.kinematics,
             events=strikes,
-            y_least=(0.0, 60.0),
+            y_least=(0.0, 40.0),
         )
+        for label, name in shown
     ]
     residual = residual_force(session)
     if residual is not None:
@@ -263,6 +282,23 @@ def _time_figures(session: ReportSession, strides: Sequence[ReportStride]) -> li
             )
         )
     return figures
+
+
+def _time_forces(session: ReportSession, motion: Motion) -> list[str]:
+    """Forces and knee moments over time, for sessions without strides; nothing is drawn where they are not valid."""
+    shown: list[tuple[str, str, dict[str, Float64[np.ndarray, " row"]]]] = []
+    if motion.force is not None and session.mass_kg:
+        vertical = {side: 100.0 * motion.force[:, foot, 2] for side, foot in FOOT.items()}
+        shown.append(("Vertical force under each foot", "% BW", vertical))
+    if motion.torques is not None:
+        extensor = {side: -motion.torques[:, COORDINATES.index(f"knee_angle_{side[0]}")] for side in SIDES}
+        shown.append(("Knee extensor moment", "N m/kg", extensor))
+    valid = session.valid.kinetics
+    return [
+        time_plot(f"{title}; grey: not valid", unit, session.time_s, lines, valid, hide_invalid=True)
+        for title, unit, lines in shown
+        if valid.any()
+    ]
 
 
 def _invalid(session: ReportSession) -> list[tuple[float, float]]:

@@ -139,7 +139,9 @@ class _Point:
     spread_only: bool = False
 
 
-def _between(curve: Curve, low: float, high: float) -> Curve:
+def _between(
+    curve: Curve, low: float | int, high: float | int
+) -> Float64[np.ndarray, " inside"]:
     inside = curve[(low <= PERCENT) & (high >= PERCENT)]
     return inside if len(inside) else curve
 

@@ -74,12 +74,14 @@ class Plot:
     def px(self, x: float | np.ndarray) -> np.ndarray:
         """Horizontal places on the drawing."""
         width = self._size[0] - LEFT - RIGHT
-        return LEFT + width * (np.asarray(x, dtype=np.float64) - self._x[0]) / (self._x[1] - self._x[0])
+        share = (np.asarray(x, dtype=np.float64) - self._x[0]) / (self._x[1] - self._x[0])
+        return np.asarray(LEFT + width * share)
 
     def py(self, y: float | np.ndarray) -> np.ndarray:
         """Vertical places on the drawing."""
         height = self._size[1] - TOP - BOTTOM
-        return TOP + height * (self._y[1] - np.asarray(y, dtype=np.float64)) / (self._y[1] - self._y[0])
+        share = (self._y[1] - np.asarray(y, dtype=np.float64)) / (self._y[1] - self._y[0])
+        return np.asarray(TOP + height * share)
 
     def line(self, x: np.ndarray, y: np.ndarray, css: str) -> None:
         """A curve, broken where it is not finite."""
@@ -132,7 +134,7 @@ class Plot:
         )
 
     def _clipped(self, y: np.ndarray) -> np.ndarray:
-        return np.where(np.isfinite(y), np.clip(y, TOP, self._size[1] - BOTTOM), np.nan)
+        return np.asarray(np.where(np.isfinite(y), np.clip(y, TOP, self._size[1] - BOTTOM), np.nan))
 
     def render(self) -> str:
         """The ``<svg>`` element; it scales to the width it is given."""
