@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Sequence
 
 
@@ -22,6 +24,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"kincast: {mistake}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 130
+        return _interrupted()
     except BrokenPipeError:
         return 0
+
+
+def _interrupted() -> int:
+    """130; at once where a thread still compiles: taking the interpreter down beneath it would abort the process."""
+    if threading.active_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)
+    return 130

@@ -9,9 +9,9 @@ export const GRID_COLOUR = "#202a35";
 export const TEXT_COLOUR = "#9aa8b7";
 
 // rises in lightness all the way, so it reads in grey too, and stays clear of the colours of the sides
-const REST: readonly [number, number, number] = [0.4, 0.24, 0.56];
-const HALF: readonly [number, number, number] = [0.84, 0.2, 0.48];
-const FULL: readonly [number, number, number] = [1.0, 0.93, 0.35];
+const REST: readonly [number, number, number] = [0.5, 0.4, 0.78];
+const HALF: readonly [number, number, number] = [0.93, 0.36, 0.58];
+const FULL: readonly [number, number, number] = [1.0, 0.95, 0.42];
 
 /** Activation 0..1 as dark violet -> pink -> yellow, written to ``out`` (sRGB) at ``offset``. */
 export function activationColour(activation: number, out: Float32Array, offset: number): void {

@@ -133,7 +133,7 @@ export class TherapistScreen implements Screen {
     if (drawn && newest && newest.seq !== this.drawnSeq) {
       this.drawnSeq = newest.seq;
       this.engine.drawn(newest);
-      this.status.set({ slow: this.engine.slow });
+      this.status.set({ slow: this.engine.slow && !this.figure.forPrint });
       setText(this.validity, invalidity(newest));
     }
     // drawn in software, every change of the page costs: then all wait for the next picture of the person

@@ -15,6 +15,7 @@ export class EnginePanel {
   private readonly counts = el("p", "note");
   private readonly findings = el("ul", "findings");
   private recorded = "";
+  private rate = "";
   private health: Health | null = null;
   private ageMs = NaN;
   private periodMs = NaN;
@@ -40,8 +41,8 @@ export class EnginePanel {
   }
 
   frame(frame: LiveFrame): void {
-    const rate = Number.isFinite(this.periodMs) ? ` · ${(1000 / this.periodMs).toFixed(0)} pictures/s` : "";
-    setText(this.age, Number.isFinite(this.ageMs) ? `Camera to screen ${this.ageMs.toFixed(0)} ms${rate}` : "");
+    setText(this.age, Number.isFinite(this.ageMs) ? `Camera to screen ${this.ageMs.toFixed(0)} ms` : "");
+    this.rate = Number.isFinite(this.periodMs) ? `${(1000 / this.periodMs).toFixed(0)} pictures/s · ` : "";
     const behind = Number(frame.tNs - frame.recordedThroughNs) / 1e9;
     this.recorded = frame.recordedThroughNs > 0n ? `on disk up to ${Math.max(0, behind).toFixed(1)} s ago` : "not recording";
     this.count();
@@ -66,7 +67,7 @@ export class EnginePanel {
   private count(): void {
     const { health } = this;
     const engine = health ? `${health.ready ? "ready" : "warming up"} · ${health.dropped} dropped · ${health.late} late · ` : "";
-    setText(this.counts, engine + this.recorded);
+    setText(this.counts, this.rate + engine + this.recorded);
   }
 }
 

@@ -93,6 +93,10 @@ export class Figure {
     return this.stage.periodMs;
   }
 
+  get forPrint(): boolean {
+    return this.stage.forPrint;
+  }
+
   get software(): boolean {
     return this.stage.software;
   }

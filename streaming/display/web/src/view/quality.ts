@@ -43,7 +43,7 @@ export class QualityControl {
   private startedMs = -Infinity;
   private readonly kind: "hardware" | "software";
   /** ``?quality=high`` keeps the best whatever it costs (pictures for print). */
-  private readonly fixed = new URLSearchParams(location.search).get("quality") === "high";
+  readonly fixed = new URLSearchParams(location.search).get("quality") === "high";
 
   constructor(software: boolean) {
     this.kind = software && !this.fixed ? "software" : "hardware";

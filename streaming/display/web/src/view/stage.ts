@@ -133,6 +133,11 @@ export class Stage {
     return this.quality.periodMs;
   }
 
+  /** Drawn as finely as can be, however slowly. */
+  get forPrint(): boolean {
+    return this.quality.fixed;
+  }
+
   debug(): Record<string, unknown> {
     return { ...this.quality.debug, pictures: this.pictures };
   }
