@@ -19,7 +19,7 @@ from jaxtyping import Float64
 from scipy.stats import t as student_t
 
 from kincast.offline.report.curves import PERCENT, Ensemble, counted
-from kincast.offline.report.session import ReportSession
+from kincast.offline.report.session import PLAUSIBLE, ReportSession
 from kincast.offline.report.strides import SIDES, ReportStride
 
 Z95 = 1.959964
@@ -139,9 +139,7 @@ class _Point:
     spread_only: bool = False
 
 
-def _between(
-    curve: Curve, low: float | int, high: float | int
-) -> Float64[np.ndarray, " inside"]:
+def _between(curve: Curve, low: float | int, high: float | int) -> Float64[np.ndarray, " inside"]:
     inside = curve[(low <= PERCENT) & (high >= PERCENT)]
     return inside if len(inside) else curve
 
@@ -229,8 +227,8 @@ def _row(measure: Measure, sides: Mapping[str, _Values]) -> Row | None:
 
 
 def _statistics(strides: _Values, measure: Measure) -> Statistics | None:
-    """Of the strides whose value is known; None if there is none."""
-    known = [i for i, v in enumerate(strides.values) if math.isfinite(v)]
+    """Of the strides whose value is known and possible; None if there is none."""
+    known = [i for i, v in enumerate(strides.values) if abs(v) < PLAUSIBLE]
     if not known:
         return None
     values = measure.scale * np.array([strides.values[i] for i in known])
@@ -246,8 +244,8 @@ def _statistics(strides: _Values, measure: Measure) -> Statistics | None:
 
 
 def _rms(numbers: Sequence[float]) -> float:
-    """Root mean square of the finite ones; nan if there is none."""
-    known = np.array([x for x in numbers if math.isfinite(x)])
+    """Root mean square of the plausible ones; nan if there is none."""
+    known = np.array([x for x in numbers if abs(x) < PLAUSIBLE])
     return float(np.sqrt(np.mean(known**2))) if len(known) else math.nan
 
 
@@ -329,4 +327,4 @@ def _sd_over(session: ReportSession, stride: ReportStride, column: str) -> float
     if sds is None or column not in sds.columns:
         return math.nan
     values = sds.column(column)[stride.rows]
-    return _rms([v for v in values.tolist() if abs(v) < 1e3])
+    return _rms(values.tolist())

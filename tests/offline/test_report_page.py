@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from kincast.deploy.cli import main
@@ -171,7 +171,12 @@ NUMBER = st.one_of(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     cells=st.lists(st.tuples(st.integers(0, 500), st.integers(0, 40), WEIRD), max_size=12),
     file=st.sampled_from(["gait.csv", "valid.csv", "events.csv", "kinematics.mot", "torques.sto", "grf.mot"]),
