@@ -161,3 +161,42 @@ def test_real_trc_agrees_with_the_published_world(data_dir) -> None:
     seen = np.isfinite(offset).all(axis=1) & (mine[: len(theirs), 3] > 0)
     np.testing.assert_allclose(offset[seen] - offset[seen][0], 0, atol=2e-4)
     np.testing.assert_allclose(offset[seen][0], [0, 0, 0.006], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("expected", "labels"),
+    [
+        ("HELEN_HAYES", "VSAC RASI LASI RTHI RKNE RSHA RANK LSHA LTHI LKNE LANK RFOO LFOO ROFF"),
+        ("HELEN_HAYES", "V.Sacral R.ASIS L.ASIS R.Thigh R.Shank L.Thigh L.Shank R.Toe L.Toe"),
+        ("IOR_GAIT", "R_IAS L_IAS R_FLE L_FLE R_FAL L_FAL R_FCC L_FCC R_FM2 L_FM2"),
+        ("LAMB", "RxAsis LxAsis RxLatCon LxLatCon RxLatMal LxLatMal RxHeel LxHeel Psis maxkif"),
+        (
+            "PLUGIN_GAIT",
+            "Anna:LASI Anna:RASI Anna:LKNE Anna:RKNE Anna:LANK Anna:RANK Anna:RHEE Anna:LHEE Anna:RFMH",
+        ),
+    ],
+)
+def test_laboratories_labels_find_their_set(tmp_path, expected: str, labels: str) -> None:
+    names = tuple(labels.split())
+    world = np.zeros((9, len(names), 3))
+    low = ("ank", "mal", "fal", "hee", "fcc", "foo", "toe", "fm2", "fmh")
+    for i, name in enumerate(names):
+        world[:, i] = [0.02 * i, 0.1, 0.05 if any(part in name.lower() for part in low) else 0.9 + 0.005 * i]
+    path = tmp_path / "walk.trc"
+    write_trc(
+        path, np.arange(9) / 100, names, as_y_up(world + np.linspace(0, 1, 9)[:, None, None] * [1.0, 0, 0])
+    )
+    got = import_source(path, ImportOptions(up="y"))
+    assert got.header.keypoint_set == expected
+    frame = got.messages[0]
+    assert isinstance(frame, MarkerFrame)
+    assert int((frame.markers[:, 3] > 0).sum()) == len(names)
+
+
+def test_an_unknown_set_is_refused_with_the_nearest(tmp_path) -> None:
+    names = ("R.ASIS", "L.ASIS", "one", "two", "three", "four", "five")
+    path = tmp_path / "walk.trc"
+    write_trc(path, np.arange(20) / 100, names, as_y_up(standing()))
+    with pytest.raises(KeypointSetError, match=r"nearest is .*R\.ASIS, L\.ASIS") as refused:
+        import_source(path, ImportOptions(up="y"))
+    assert "HELEN_HAYES" in str(refused.value)
