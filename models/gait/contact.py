@@ -167,6 +167,8 @@ def _look_for_off(
     begin = _run_start(s.slowest[: first + 1] > slow[: first + 1], s.t_s[: first + 1], state.since_s)
     coarse = _crossing_time(s, slow, first if begin is None else begin)
     reading = read_clocks(s, OFF, point, coarse, state.noise_m_s, state.swing_s)
+    if reading.clocks < 2 and s.t_s[-1] - s.t_s[first] < config.lone_confirm_s:
+        return state, None  # one clock alone may follow a pose that is still wrong: wait for another
     peak = float(s.slowest[first:].max())
     state = replace(
         state, phase=Phase.SWING, since_s=reading.t_s, looked_until_s=float(s.t_s[-1]), peak_m_s=peak
