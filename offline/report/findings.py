@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from kincast.models.coordinates import COORDINATES, JOINT_COORDINATES
+from kincast.offline.report.motion import residual_force
 from kincast.offline.report.session import ReportSession, number
 from kincast.offline.report.strides import SIDES, ReportStride
 
@@ -165,13 +166,13 @@ def _kinetics(session: ReportSession, strides: Sequence[ReportStride]) -> Iterat
     if session.results.ground_forces is None and session.results.torques is None:
         yield Finding("note", "NO_KINETICS", "forces", "The results hold no forces and moments.")
         return
-    mean = number(session.summary.get("residual_pct_bw_mean"))
+    mean = _residual_pct_bw(session)
     if mean is not None and mean > RESIDUAL_LIMIT_PCT_BW:
         yield Finding(
             "error",
             "RESIDUAL_HIGH",
             "forces",
-            f"The motion leaves {mean:.0f} % of body weight unexplained: forces cannot be trusted.",
+            f"{mean:.0f} % of body weight stays unexplained where forces are said valid: do not trust them.",
             (
                 "Check the body mass and that the floor is at height zero in the calibration.",
                 "Check whether the person held on to something.",
@@ -205,6 +206,15 @@ def _kinetics(session: ReportSession, strides: Sequence[ReportStride]) -> Iterat
             f"The body mass is an estimate (± {mass_sd:.0f} kg): forces in newtons scale with it.",
             ("Weigh the person and import the recording with --mass.",),
         )
+
+
+def _residual_pct_bw(session: ReportSession) -> float | None:
+    """Mean residual over the rows with valid kinetics (a seat or a rail explains it elsewhere); the summary's without rows."""
+    residual = residual_force(session)
+    if residual is None:
+        return number(session.summary.get("residual_pct_bw_mean"))
+    valid = session.valid.kinetics
+    return 100.0 * float(residual[valid].mean()) if valid.any() else None
 
 
 def _cameras(session: ReportSession) -> Iterator[Finding]:

@@ -130,7 +130,6 @@ def spoiled(folder: Path, target: Path, **summary: object) -> Path:
     ("code", "summary"),
     [
         ("TRACKING_LOST", {"lost_count": 2}),
-        ("RESIDUAL_HIGH", {"residual_pct_bw_mean": 22.0}),
         ("BODY_OFF_IMAGES", {"reprojection_px": {"median": 40.0}}),
         ("INPUT_LOST", {"lost": {"messages": 40, "seconds": 1.5}}),
         ("BODY_OF_OTHER_RUN", {"body_sha256": "0" * 64}),
@@ -158,6 +157,23 @@ def test_findings_name_what_is_wrong_and_what_to_do(
     assert len(found.sentence) <= 100
     if code.startswith("CAMERA"):
         assert " c " in found.sentence
+
+
+def test_residual_is_judged_where_forces_are_said_valid(tmp_path: Path) -> None:
+    session = results(Walk())
+    seated = np.arange(len(session.t_ns)) < 200
+    residual = np.zeros((len(seated), 6))
+    residual[seated, 2] = (
+        0.6 * MASS_KG * 9.81
+    )  # a seat carries most of the weight, and the rows say they are not valid
+    session = dataclasses.replace(session, residual=residual, kinetics_valid=~seated)
+    judged = load_session(write(tmp_path / "seat", Walk(), session))
+    assert "RESIDUAL_HIGH" not in {f.code for f in judge(judged, strides_of(judged)).findings}
+    session = dataclasses.replace(session, kinetics_valid=np.ones(len(seated), bool))
+    judged = load_session(write(tmp_path / "bad", Walk(), session))
+    verdict = judge(judged, strides_of(judged))
+    assert "RESIDUAL_HIGH" in {f.code for f in verdict.findings}
+    assert (verdict.motion, verdict.forces) == ("usable", "not usable")
 
 
 WEIRD = st.sampled_from(["", "nan", "inf", "-1e300", "1e12", "left", "x", "0", "-3.5", "7"])
