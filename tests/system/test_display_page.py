@@ -128,7 +128,7 @@ def screens(browser: sync_api.Browser, display: RunningDisplay) -> Iterator[Scre
     assert opened.addresses <= {display.host}, "the page must work without any other server"
 
 
-def until(page: sync_api.Page, expression: str, timeout_s: float = 20.0) -> None:
+def until(page: sync_api.Page, expression: str, timeout_s: float = 60.0) -> None:
     """Wait until the expression is true (Playwright's own waiting uses eval, which the page's policy forbids)."""
     deadline = time.monotonic() + timeout_s
     while not page.evaluate(expression):
