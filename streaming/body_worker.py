@@ -10,16 +10,19 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import queue
+import signal
 import sys
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 from kincast.models.body import Body, BodyParameters
 from kincast.models.observations import Observations
 from kincast.streaming.messages import SessionHeader
 
 LOWEST_PRIORITY = 19
+STOP_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -44,52 +47,65 @@ class BodyWorker:
     """One job at a time. The process starts, and imports what it needs, when this is made."""
 
     def __init__(self, header: SessionHeader, muscles: bool) -> None:
-        self._header = header
-        self._muscles = muscles
+        context = multiprocessing.get_context("spawn")
+        self._pipe, there = context.Pipe()
         cores = _other_cores()
-        self._pool = ProcessPoolExecutor(
-            max_workers=1,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_prepare,
-            initargs=(cores,),
+        self._process = context.Process(
+            target=_serve, args=(there, header, muscles, cores), name="body worker", daemon=True
         )
         launch = threading.Thread(target=self._launch, args=(cores,), name="body worker's start")
         launch.start()
         launch.join()
-        self._running: Future[MadeBody] | None = None
+        there.close()  # or nobody would notice when the process ends
+        self._busy = False
+        self._answer: queue.SimpleQueue[bytes | str] = queue.SimpleQueue()
 
     def _launch(self, cores: set[int]) -> None:
         """In a thread of its own: on Linux a process inherits priority and cores of the thread that starts it, here before its imports."""
         if sys.platform == "linux":
             _step_back(cores)
-        self._pool.submit(os.getpid)
+        self._process.start()
 
     @property
     def busy(self) -> bool:
         """A body is being made or waits to be taken."""
-        return self._running is not None
+        return self._busy
 
     def estimate(self, observations: Observations) -> None:
         """Begin to make the body of the person in ``observations``; :meth:`take` gives it."""
-        self._running = self._pool.submit(_estimated, observations, self._header, self._muscles)
+        self._begin(observations)
 
     def build(self, body_json: str) -> None:
         """Begin to build the body that somebody describes; :meth:`take` gives it."""
-        self._running = self._pool.submit(_built, body_json, self._header, self._muscles)
+        self._begin(body_json)
 
     def take(self) -> MadeBody | None:
         """What came of it once finished, None before."""
-        if self._running is None or not self._running.done():
+        try:
+            answer = self._answer.get_nowait()
+        except queue.Empty:
             return None
-        future, self._running = self._running, None
-        error = future.exception()
-        return future.result() if error is None else MadeBody(failure=str(error) or type(error).__name__)
+        self._busy = False
+        return MadeBody(failure=answer) if isinstance(answer, str) else pickle.loads(answer)
 
     def stop(self) -> None:
         """End the process; a job under way is given up."""
-        for process in (self._pool._processes or {}).values():
-            process.kill()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._process.kill()
+        self._process.join(STOP_S)
+
+    def _begin(self, job: Observations | str) -> None:
+        self._busy = True
+        # Packed here: a thread that holds the interpreter for it, and is of ordinary priority, could hold up the engine.
+        packed = pickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
+        threading.Thread(target=self._ask, args=(packed,), name="body worker's job", daemon=True).start()
+
+    def _ask(self, packed: bytes) -> None:
+        """Both ways take as long as the other process pleases."""
+        try:
+            self._pipe.send_bytes(packed)
+            self._answer.put(self._pipe.recv_bytes())
+        except (OSError, EOFError):
+            self._answer.put("the process that estimates bodies has ended")
 
 
 def _other_cores() -> set[int]:
@@ -109,18 +125,25 @@ def _step_back(cores: set[int]) -> None:
             os.sched_setaffinity(0, cores)
 
 
-def _prepare(cores: set[int]) -> None:
+def _serve(pipe: Connection, header: SessionHeader, muscles: bool, cores: set[int]) -> None:
+    """The process: jobs in, bodies out, until the other side is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the session, which ends us
     _step_back(cores)
     import kincast.models.body_fit  # noqa: F401  the import takes seconds
 
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            job: Observations | str = pickle.loads(pipe.recv_bytes())
+            try:
+                made = _made(job, header, muscles)
+            except Exception as error:
+                made = MadeBody(failure=str(error) or type(error).__name__)
+            pipe.send_bytes(pickle.dumps(made, protocol=pickle.HIGHEST_PROTOCOL))
 
-def _estimated(observations: Observations, header: SessionHeader, muscles: bool) -> MadeBody:
+
+def _made(job: Observations | str, header: SessionHeader, muscles: bool) -> MadeBody:
     from kincast.streaming.replay import estimated_body
-
-    return _built(estimated_body(observations, header, 0).body_json, header, muscles)
-
-
-def _built(body_json: str, header: SessionHeader, muscles: bool) -> MadeBody:
     from kincast.streaming.session_body import built_for_session
 
+    body_json = job if isinstance(job, str) else estimated_body(job, header, 0).body_json
     return MadeBody.of(body_json, built_for_session(BodyParameters.from_json(body_json), header, muscles))

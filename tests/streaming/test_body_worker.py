@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kincast.models.body import Body, BodyParameters
+from kincast.models.observations import Observations
 from kincast.streaming.body_worker import BodyWorker, MadeBody
 from kincast.streaming.session_body import built_for_session
 from tests.streaming.swaying_person import session
@@ -54,3 +55,17 @@ def taken(worker: BodyWorker) -> MadeBody:
             return made
         time.sleep(0.02)
     pytest.fail("the worker gave nothing")
+
+
+def test_a_worker_that_dies_or_is_stopped_at_work_is_told_and_holds_nothing_up() -> None:
+    header = session()
+    worker = BodyWorker(header, muscles=False)
+    much = Observations(
+        header.keypoint_set,
+        header.cameras,
+        np.zeros((1200, 4), np.int64),
+        np.zeros((1200, 4, 26, 3), np.float32),
+    )
+    worker.estimate(much)  # more than a pipe holds
+    worker.stop()
+    assert "has ended" in taken(worker).failure
