@@ -75,8 +75,8 @@ class Rows:
     length_m: Float64[np.ndarray, " foot"]
 
 
-def rows_of(recording: Path, body: Path, forces: TruthForces, standing: bool) -> Rows:
-    """Replay the recording and put the plates beside what the feet did."""
+def rows_of(recording: Path, body: Path, forces: TruthForces, standing: bool) -> Rows | None:
+    """Replay the recording and put the plates beside what the feet did; None where nobody was followed."""
     Observing.seen.clear()
     kept, streams.KineticsStream = streams.KineticsStream, Observing
     try:
@@ -87,6 +87,8 @@ def rows_of(recording: Path, body: Path, forces: TruthForces, standing: bool) ->
         streams.KineticsStream = kept
     start_ns = run.header.start_ns or 0
     seen = [s for s in Observing.seen if SKIP_S < (s[2] - start_ns) * 1e-9 < SECONDS]
+    if len(seen) < 3:
+        return None
     time_s = np.array([s[2] for s in seen]) * 1e-9
     force, sight = at_rows(forces, time_s)
     vertical = np.maximum(force[..., 2], 0.0)
@@ -116,9 +118,11 @@ def rows_of(recording: Path, body: Path, forces: TruthForces, standing: bool) ->
     )
 
 
-def collect(data: Path, folder: Path) -> Iterator[tuple[str, str, Rows]]:
-    """(person, trial, rows) of every trial that can be used."""
+def collect(data: Path, folder: Path, only: Sequence[str]) -> Iterator[tuple[str, str, Rows | None]]:
+    """(person, trial, rows) of every trial that can be used; ``only`` some by name, all where it is empty."""
     for run in live_accuracy.sets()["walks"] + live_accuracy.sets()["STS1"]:
+        if only and run.case not in only:
+            continue
         live_accuracy.compared(data, folder, run)
         body_case = live_accuracy.BODY_FROM.get(run.case, run.case)
         truth = read_truth(data / "multiview" / run.case, run.case)
@@ -135,6 +139,8 @@ def collect(data: Path, folder: Path) -> Iterator[tuple[str, str, Rows]]:
         )
     for trial in marker_trials.trials(data):
         if trial.name in MISTAKEN or "DJ" in trial.name or "circuit" in trial.name:
+            continue
+        if only and trial.name not in only:
             continue
         body = marker_trials.body_of(folder, trial)
         forces = marker_trials.plates_of(trial, float(BodyParameters.from_json(body.read_text()).mass_kg))
@@ -173,12 +179,14 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path, required=True, help="folder for recordings and bodies")
-    folder: Path = parser.parse_args().keep
+    parser.add_argument("--only", nargs="*", default=[], help="names of cases and trials; all without it")
+    options = parser.parse_args()
+    folder: Path = options.keep
     data = data_dir()
     assert data is not None, "KINCAST_DATA"
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.redirect_stdout(io.StringIO()):
-        found = list(collect(data, folder))
+        found = [(p, t, r) for p, t, r in collect(data, folder, options.only) if r is not None]
 
     def joined(of: Callable[[Rows], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         parts = [of(rows) for _, _, rows in found]
