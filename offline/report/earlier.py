@@ -11,7 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kincast.offline.report.measures import Z95, Measure, Row, Statistics
+from kincast.offline.report.measure_kinds import Measure
+from kincast.offline.report.measures import Z95, Row, Statistics
 from kincast.offline.report.session import ReportInputError, ReportSession
 
 

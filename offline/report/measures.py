@@ -11,37 +11,18 @@ Ground forces, moments and powers come without a stated error: theirs cover the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
 from scipy.stats import t as student_t
 
-from kincast.offline.report.curves import PERCENT, Ensemble, counted
+from kincast.offline.report.curves import Ensemble, counted
+from kincast.offline.report.measure_kinds import KEY_POINTS, SPATIOTEMPORAL, KeyPoint, Measure
 from kincast.offline.report.session import PLAUSIBLE, ReportSession
 from kincast.offline.report.strides import SIDES, ReportStride
 
 Z95 = 1.959964
-Curve = Float64[np.ndarray, "101"]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """``scale`` turns gait.csv's unit into the shown one. ``ratio``: has a true zero, so percentages make sense.
-
-    ``bias_cancels``: averaging over strides removes all of the measurement error. ``whole_body``: not of one side.
-    """
-
-    key: str
-    label: str
-    unit: str
-    decimals: int
-    group: str
-    ratio: bool = True
-    scale: float = 1.0
-    bias_cancels: bool = False
-    whole_body: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,80 +90,6 @@ class Row:
         return known and abs(self.difference) > self.difference_limit  # false for nan
 
 
-SPATIOTEMPORAL = (
-    Measure("speed_m_s", "Walking speed", "m/s", 2, "Pace", whole_body=True),
-    Measure("cadence_steps_min", "Cadence", "steps/min", 1, "Pace", bias_cancels=True, whole_body=True),
-    Measure("stride_length_m", "Stride length", "m", 3, "Pace", whole_body=True),
-    Measure("step_length_m", "Step length", "m", 3, "Pace"),
-    Measure("step_width_m", "Step width", "cm", 1, "Pace", ratio=False, scale=100.0, whole_body=True),
-    Measure("stride_time_s", "Stride time", "s", 3, "Phases", bias_cancels=True, whole_body=True),
-    Measure("step_time_s", "Step time", "s", 3, "Phases"),
-    Measure("stance_pct", "Stance", "% cycle", 1, "Phases"),
-    Measure("single_support_pct", "Single support", "% cycle", 1, "Phases"),
-    Measure("double_support_pct", "Double support", "% cycle", 1, "Phases", whole_body=True),
-    Measure("toe_clearance_min_m", "Toe clearance, mid-swing", "cm", 1, "Feet", False, 100.0),
-    Measure("heel_clearance_max_m", "Heel clearance, greatest", "cm", 1, "Feet", True, 100.0),
-)
-
-
-@dataclass(frozen=True)
-class _Point:
-    """A number read off one stride's curve: ``of(curve, stance %)``; ``sd_of`` the coordinate whose sd applies.
-
-    ``spread_only``: a range, in which a constant error cancels.
-    """
-
-    measure: Measure
-    curve: str
-    of: Callable[[Curve, float], float]
-    sd_of: str = ""
-    spread_only: bool = False
-
-
-def _between(curve: Curve, low: float | int, high: float | int) -> Float64[np.ndarray, " inside"]:
-    inside = curve[(low <= PERCENT) & (high >= PERCENT)]
-    return inside if len(inside) else curve
-
-
-def _angle(
-    key: str, label: str, curve: str, of: Callable[[Curve, float], float], sd_of: str, group: str
-) -> _Point:
-    measure = Measure(key, label, "deg", 1, group, ratio=False)
-    return _Point(measure, curve, of, sd_of, spread_only=key.endswith("_range"))
-
-
-_POINTS = (
-    _angle("knee_at_strike", "Knee flexion at foot strike", "knee_flexion", lambda c, s: c[0], "knee_angle", "Knee and ankle"),
-    _angle("knee_loading", "Knee flexion, loading response", "knee_flexion", lambda c, s: _between(c, 0, 30).max(), "knee_angle", "Knee and ankle"),
-    _angle("knee_stance_min", "Knee flexion, least in late stance", "knee_flexion", lambda c, s: _between(c, 25, s).min(), "knee_angle", "Knee and ankle"),
-    _angle("knee_swing", "Knee flexion, peak in swing", "knee_flexion", lambda c, s: _between(c, s, 100).max(), "knee_angle", "Knee and ankle"),
-    _angle("knee_range", "Knee flexion, range", "knee_flexion", lambda c, s: np.ptp(c), "knee_angle", "Knee and ankle"),
-    _angle("ankle_stance", "Ankle dorsiflexion, peak in stance", "ankle_dorsiflexion", lambda c, s: _between(c, 5, s).max(), "ankle_angle", "Knee and ankle"),
-    _angle("ankle_push_off", "Ankle plantar flexion, push-off", "ankle_dorsiflexion", lambda c, s: -_between(c, s - 10, s + 15).min(), "ankle_angle", "Knee and ankle"),
-    _angle("ankle_swing", "Ankle dorsiflexion, peak in swing", "ankle_dorsiflexion", lambda c, s: _between(c, s + 10, 100).max(), "ankle_angle", "Knee and ankle"),
-    _angle("hip_max", "Hip flexion, peak", "hip_flexion", lambda c, s: c.max(), "hip_flexion", "Hip and pelvis"),
-    _angle("hip_extension", "Hip extension, peak", "hip_flexion", lambda c, s: -c.min(), "hip_flexion", "Hip and pelvis"),
-    _angle("hip_range", "Hip flexion-extension, range", "hip_flexion", lambda c, s: np.ptp(c), "hip_flexion", "Hip and pelvis"),
-    _angle("hip_adduction_stance", "Hip adduction, peak in stance", "hip_adduction", lambda c, s: _between(c, 0, s).max(), "hip_adduction", "Hip and pelvis"),
-    _angle("pelvic_tilt_mean", "Pelvic tilt, mean (anterior)", "pelvic_tilt", lambda c, s: c.mean(), "pelvis_tilt", "Hip and pelvis"),
-    _angle("pelvic_obliquity_range", "Pelvic obliquity, range", "pelvic_obliquity", lambda c, s: np.ptp(c), "pelvis_list", "Hip and pelvis"),
-    _angle("pelvic_rotation_range", "Pelvic rotation, range", "pelvic_rotation", lambda c, s: np.ptp(c), "pelvis_rotation", "Hip and pelvis"),
-    _angle("foot_progression_stance", "Foot progression in stance (toe in)", "foot_progression", lambda c, s: _between(c, 10, s - 15).mean(), "", "Feet"),
-    _Point(Measure("grf_first_peak", "Vertical force, first peak", "% BW", 0, "Kinetics"), "grf_vertical", lambda c, s: _between(c, 0, 0.5 * s).max()),
-    _Point(Measure("grf_second_peak", "Vertical force, second peak", "% BW", 0, "Kinetics"), "grf_vertical", lambda c, s: _between(c, 0.5 * s, s).max()),
-    _Point(Measure("grf_braking", "Braking force, peak", "% BW", 1, "Kinetics"), "grf_anterior", lambda c, s: -_between(c, 0, s).min()),
-    _Point(Measure("grf_propulsion", "Propulsive force, peak", "% BW", 1, "Kinetics"), "grf_anterior", lambda c, s: _between(c, 0, s).max()),
-    _Point(Measure("hip_extensor_peak", "Hip extensor moment, peak", "N m/kg", 2, "Kinetics"), "hip_extension_moment", lambda c, s: _between(c, 0, 50).max()),
-    _Point(Measure("hip_flexor_peak", "Hip flexor moment, peak", "N m/kg", 2, "Kinetics"), "hip_extension_moment", lambda c, s: -_between(c, 30, 75).min()),
-    _Point(Measure("knee_extensor_peak", "Knee extensor moment, early stance", "N m/kg", 2, "Kinetics", False), "knee_extension_moment", lambda c, s: _between(c, 5, 30).max()),
-    _Point(Measure("plantarflexor_peak", "Ankle plantar flexor moment, peak", "N m/kg", 2, "Kinetics"), "ankle_plantarflexion_moment", lambda c, s: _between(c, 0, s).max()),
-    _Point(Measure("ankle_power_peak", "Ankle power, push-off", "W/kg", 2, "Kinetics"), "ankle_power", lambda c, s: _between(c, 30, s + 5).max()),
-    _Point(Measure("hip_power_peak", "Hip power, pull-off", "W/kg", 2, "Kinetics"), "hip_power", lambda c, s: _between(c, 45, 80).max()),
-)  # fmt: skip
-
-MEASURE_KEYS = (*(m.key for m in SPATIOTEMPORAL), *(p.measure.key for p in _POINTS))
-
-
 @dataclass(frozen=True)
 class _Values:
     """A measure's strides of one side: values, errors of one stride, and the part of them known to be constant."""
@@ -205,7 +112,7 @@ def table(
             for side in SIDES
         }
         rows.append(_row(measure, sides))
-    rows += [_row(p.measure, _point_values(session, strides, curves, p)) for p in _POINTS]
+    rows += [_row(p.measure, _point_values(session, strides, curves, p)) for p in KEY_POINTS]
     found = [row for row in rows if row is not None]
     groups = list(dict.fromkeys(row.measure.group for row in found))
     return tuple(sorted(found, key=lambda row: groups.index(row.measure.group)))
@@ -288,7 +195,7 @@ def _other_foot(session: ReportSession, stride: ReportStride) -> tuple[float, fl
 
 
 def _point_values(
-    session: ReportSession, strides: Sequence[ReportStride], curves: Mapping[str, Ensemble], point: _Point
+    session: ReportSession, strides: Sequence[ReportStride], curves: Mapping[str, Ensemble], point: KeyPoint
 ) -> Mapping[str, _Values]:
     ensemble = curves.get(point.curve)
     if ensemble is None:
@@ -296,7 +203,7 @@ def _point_values(
     return {
         side: _transposed(
             [
-                (float(point.of(curve, _stance_pct(s))), *_angle_error(session, s, point))
+                (point.read(curve, _stance_pct(s)), *_angle_error(session, s, point))
                 for curve, s in zip(
                     ensemble.strides[side], counted(strides, side, ensemble.kind.kinetic), strict=True
                 )
@@ -310,11 +217,11 @@ def _stance_pct(stride: ReportStride) -> float:
     return 100.0 * (stride.off_s - stride.start_s) / (stride.end_s - stride.start_s)
 
 
-def _angle_error(session: ReportSession, stride: ReportStride, point: _Point) -> tuple[float, float]:
+def _angle_error(session: ReportSession, stride: ReportStride, point: KeyPoint) -> tuple[float, float]:
     """Sd (deg) of a point of a curve, and the part known to be constant; nan where it is not known."""
     name = point.sd_of if point.sd_of.startswith("pelvis") else f"{point.sd_of}_{stride.side[0]}"
     total, within = (_sd_over(session, stride, column) for column in (name, f"{name}_within"))
-    if point.spread_only:
+    if point.constant_cancels:
         return within * math.sqrt(2.0), 0.0
     if math.isnan(total) or math.isnan(within):
         return total, math.nan

@@ -26,7 +26,7 @@ from jaxtyping import Float64
 
 from kincast.models.errors import UserMistakeError
 from kincast.offline.report.curves import CURVE_KEYS, PERCENT
-from kincast.offline.report.measures import MEASURE_KEYS
+from kincast.offline.report.measure_kinds import MEASURE_KEYS
 from kincast.streaming.results.reader import read_json_object
 from kincast.streaming.results.text import read_text
 

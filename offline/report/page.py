@@ -9,7 +9,8 @@ import jinja2
 from markupsafe import Markup
 
 from kincast.offline.report.document import Document
-from kincast.offline.report.measures import Measure, Statistics
+from kincast.offline.report.measure_kinds import Measure
+from kincast.offline.report.measures import Statistics
 
 
 def render(document: Document) -> str:
