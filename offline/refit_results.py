@@ -15,6 +15,7 @@ from kincast.models.shape_sd import shape_sd
 from kincast.offline.refit_kinetics import gait_of, kinetics_rows, kinetics_table, row_flags
 from kincast.offline.refitted import RefittedTrial
 from kincast.offline.trajectory.motion import Motion, MotionCovariance
+from kincast.offline.trajectory.smoothing import smoothed, smoothed_rates_gain
 from kincast.streaming.kinetics_config import KineticsConfig
 from kincast.streaming.pose_stream import MAX_SD_DEG
 from kincast.streaming.results.pelvis_angles import file_coordinates
@@ -22,6 +23,8 @@ from kincast.streaming.results.session import SessionResults
 
 SHAPE_EVERY = 20
 """The part of the sd that the body's own uncertainty makes changes slowly."""
+KINETICS_CUTOFF_HZ = 5.0
+"""Least force and moment errors on refitted and on error-free walks alike (3.5, 5, 7, 10 Hz compared)."""
 _JUDGED = [
     COORDINATES.index(f"{name}_{side}")
     for side in ("r", "l")
@@ -45,7 +48,14 @@ def session_results(refitted: RefittedTrial, body: Body, config: KineticsConfig)
     motion = refitted.fit.trajectory.motion(t_ns)
     covariance = refitted.fit.covariance(t_ns)
     spread = spread_of(body, motion, covariance)
-    kinetics, muscles = kinetics_rows(body, motion, covariance, refitted.tracked, trial.header, config)
+    kinetics, muscles = kinetics_rows(
+        body,
+        motion_for_kinetics(refitted),
+        rates_for_kinetics(refitted, covariance),
+        refitted.tracked,
+        trial.header,
+        config,
+    )
     gait = gait_of(body, motion, refitted.tracked, kinetics, trial.observations, trial.header)
     known, kinetics_valid = row_flags(kinetics)
     precise = spread.within[:, _JUDGED].max(axis=1) <= MAX_SD_DEG
@@ -66,6 +76,22 @@ def session_results(refitted: RefittedTrial, body: Body, config: KineticsConfig)
         lag_ms={},
         **kinetics_table(kinetics, len(muscles)),
     )
+
+
+def motion_for_kinetics(refitted: RefittedTrial) -> Motion:
+    """The motion at the rows, smooth enough for its accelerations to be believed."""
+    t_ns, problem = refitted.trial.live.t_ns, refitted.problem
+    first, last = min(problem.first_ns, int(t_ns[0])), max(problem.last_ns, int(t_ns[-1]))
+    spline = smoothed(refitted.fit.trajectory, first, last, KINETICS_CUTOFF_HZ, t_ns, refitted.tracked)
+    return spline.motion(t_ns)
+
+
+def rates_for_kinetics(refitted: RefittedTrial, covariance: MotionCovariance) -> MotionCovariance:
+    """The same poses' covariance with the sd that velocities and accelerations have after smoothing."""
+    time_s = float(refitted.problem.prior.pixel_noise.correlation_time_s)
+    by_velocity, by_acceleration = smoothed_rates_gain(KINETICS_CUTOFF_HZ, time_s)
+    sd = np.sqrt(np.maximum(np.einsum("tii->ti", covariance.pose), 0.0))
+    return MotionCovariance(covariance.pose, by_velocity * sd, by_acceleration * sd)
 
 
 def site_tracks(body: Body, motion: Motion) -> Float64[np.ndarray, "row site 3"]:
