@@ -252,6 +252,27 @@ def test_changes_carry_the_least_detectable_one(tmp_path: Path) -> None:
         make_document(write(tmp_path / "other", Walk(subject="P018")), ReportOptions(earlier=(before,)))
 
 
+def test_a_session_without_a_subject_is_compared_with_a_word_of_caution(folder: Path, tmp_path: Path) -> None:
+    nameless = write(tmp_path / "nameless", Walk(subject="", session="visit-0"))
+    assert "Not every session states its subject" in page_of(folder, earlier=(nameless,)).text
+
+
+def test_norms_are_drawn_scored_and_cited(folder: Path, tmp_path: Path) -> None:
+    band = {"percent": [0, 100], "mean": [5, 5], "sd": [1, 1]}
+    document = {
+        "citation": "Nobody 2001",
+        "curves": {"ankle_dorsiflexion": band},
+        "measures": {"step_width_m": {"mean": 12, "sd": 3}},
+    }
+    (tmp_path / "n.json").write_text(json.dumps(document))
+    page = page_of(folder, norms=tmp_path / "n.json")
+    assert "Norm: Nobody 2001" in page.text
+    assert page.table("gait")["step_width_m"][-1] == "12.0 ± 3.0"
+    score = np.sqrt(np.mean((10 * np.sin(2 * np.pi * np.linspace(0, 1, 101)) - 5) ** 2))
+    assert page.text.count(f"{score:.1f}") >= 2
+    assert (folder / "page.html").read_text().count('class="norm"') == 2
+
+
 def test_live_results_of_another_recording_are_refused(folder: Path, tmp_path: Path) -> None:
     other = write(tmp_path, Walk(session="visit-9"))
     with pytest.raises(ReportInputError, match="another recording"):
