@@ -1,4 +1,4 @@
-"""The engine under measurement: ``python -m kincast.deploy.bench_engine LOAD.mcap SAVE [--body body.json] [--torques]``.
+"""The engine under measurement: ``python -m kincast.deploy.bench_engine LOAD.mcap SAVE [--body body.json] [--torques] [--real-time]``.
 
 Prints one JSON line when ready (addresses, seconds since start) and one when it has ended (peak memory, stages).
 """
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("save", type=Path)
     parser.add_argument("--body", type=Path, default=None)
     parser.add_argument("--torques", action="store_true")
+    parser.add_argument("--real-time", action="store_true")
     options = parser.parse_args(argv)
     header = read_recording(options.load).header
     body = None if options.body is None else BodyParameters.from_json(options.body.read_text())
@@ -47,12 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             ingest=addresses.ingest,
             publish=addresses.publish,
             ready_s=time.monotonic() - began_s,
-            real_time=real_time_allowed(),
+            real_time=options.real_time and real_time_allowed(),
         )
 
     session = LiveSession(
         header,
-        LiveSettings(ingest=loopback, publish=loopback, clock=loopback, recording=options.save),
+        LiveSettings(
+            ingest=loopback,
+            publish=loopback,
+            clock=loopback,
+            recording=options.save,
+            real_time=options.real_time,
+        ),
         body,
         EngineConfig(muscles=not options.torques),
         ready,

@@ -1,4 +1,4 @@
-"""A subscriber that notes when what arrived: ``python -m kincast.deploy.bench_listener PUBLISH LOG``, until SIGINT."""
+"""A subscriber that notes when what arrived: ``python -m kincast.deploy.bench_listener PUBLISH LOG [--real-time]``, until SIGINT."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from kincast.streaming.real_time import INGEST, network_context, prefer_this_thr
 from kincast.streaming.transport import connected
 
 
-def main(publish: str, log: str) -> int:
+def main(publish: str, log: str, real_time: bool) -> int:
     """Write [(arrival stamp, frame)] to ``log`` when told to stop."""
     stopping: list[bool] = []
     signal.signal(signal.SIGINT, lambda *_: stopping.append(True))
-    prefer_this_thread(INGEST)  # an instrument: its own delays are not the engine's
-    context = network_context()
+    if real_time:
+        prefer_this_thread(INGEST)  # an instrument: its own delays are not the engine's
+    context = network_context(real_time)
     socket = connected(context, zmq.SUB, publish)
     socket.subscribe(b"out/")
     arrived: list[tuple[int, bytes]] = []
@@ -35,4 +36,4 @@ def main(publish: str, log: str) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1], sys.argv[2]))
+    raise SystemExit(main(sys.argv[1], sys.argv[2], "--real-time" in sys.argv[3:]))

@@ -33,6 +33,7 @@ class LiveBench:
     """What to run. ``known_body``: without it the body is estimated and swapped in during the measurement.
 
     ``cold_cache``: compile once into an empty cache of our own first, and say how long that takes.
+    ``real_time``: all of them ask for real-time scheduling.
     """
 
     cameras: int
@@ -43,6 +44,7 @@ class LiveBench:
     free_running: bool = False
     torques: bool = False
     cold_cache: bool = False
+    real_time: bool = False
 
 
 def run(bench: LiveBench, folder: Path) -> dict[str, Any]:
@@ -59,6 +61,8 @@ def run(bench: LiveBench, folder: Path) -> dict[str, Any]:
     arguments = [str(load.recording), str(session)]
     arguments += ["--body", str(body)] if bench.known_body else []
     arguments += ["--torques"] if bench.torques else []
+    scheduling = ["--real-time"] if bench.real_time else []
+    arguments += scheduling
     cold: dict[str, float] = {}
     environment = dict(os.environ)
     if bench.cold_cache:
@@ -70,11 +74,13 @@ def run(bench: LiveBench, folder: Path) -> dict[str, Any]:
     listener = None
     try:
         ready = json.loads(_line(engine, "the engine"))
-        listener = _start("kincast.deploy.bench_listener", ready["publish"], str(folder / "arrived.pickle"))
+        listener = _start(
+            "kincast.deploy.bench_listener", ready["publish"], str(folder / "arrived.pickle"), *scheduling
+        )
         _line(listener, "the subscriber")
         sender = [sys.executable, "-m", "kincast.deploy.player", str(load.recording), ready["ingest"]]
         sent = folder / "sent.npz"
-        subprocess.run([*sender, "--repeats", "1", "--log", str(sent)], check=True)
+        subprocess.run([*sender, "--repeats", "1", "--log", str(sent), *scheduling], check=True)
         engine.send_signal(signal.SIGINT)
         ended = json.loads(_line(engine, "the engine"))
         engine.wait(30)

@@ -74,10 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("ingest", help="address of the engine, tcp://host:port")
     parser.add_argument("--repeats", type=int, default=None, help="how often (default: until stopped)")
     parser.add_argument("--log", type=Path, default=None, help="write when what was sent here (.npz)")
+    parser.add_argument("--real-time", action="store_true", help="before all ordinary threads, if allowed")
     options = parser.parse_args(argv)
-    if options.log is not None:
+    if options.real_time:
         prefer_this_thread(INGEST)  # part of a measurement: what is logged as sent must be on its way
-    context = network_context()
+    context = network_context(options.real_time)
     try:
         socket = connected(context, zmq.PUB, options.ingest)
         time.sleep(SETTLE_S)

@@ -20,7 +20,6 @@ from multiprocessing.connection import Connection
 from kincast.models.body import Body, BodyParameters
 from kincast.models.observations import Observations
 from kincast.streaming.messages import SessionHeader
-from kincast.streaming.real_time import ENGINE
 
 LOWEST_PRIORITY = 19
 STOP_S = 2.0
@@ -92,7 +91,6 @@ class BodyWorker:
     def stop(self) -> None:
         """End the process; a job under way is given up."""
         self._process.kill()
-        _hurry(self._process.pid or 0)
         self._process.join(STOP_S)
 
     def _begin(self, job: Observations | str) -> None:
@@ -125,15 +123,6 @@ def _step_back(cores: set[int]) -> None:
         os.setpriority(os.PRIO_PROCESS, 0, LOWEST_PRIORITY)
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, cores)
-
-
-def _hurry(process: int) -> None:
-    """Even to die a process must be given time by the system: on a full computer the lowest priority waits long for it."""
-    with contextlib.suppress(OSError):
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(process, range(os.cpu_count() or 1))
-        if hasattr(os, "sched_setscheduler"):
-            os.sched_setscheduler(process, os.SCHED_RR, os.sched_param(ENGINE))
 
 
 def _serve(pipe: Connection, header: SessionHeader, muscles: bool, cores: set[int]) -> None:

@@ -36,6 +36,7 @@ class Ingest:
         clock: ROUTER socket that answers who asks for the rig's time.
         named: pictures must come by a connection whose key belongs to their camera.
         inbox: where everything goes.
+        real_time: this thread runs before all ordinary ones, where allowed.
         stopping: set to end.
 
     ``complaints`` counts what did not get through, in words for the therapist's screen.
@@ -50,6 +51,7 @@ class Ingest:
         stopping: threading.Event,
         named: bool,
         key_id: bytes,
+        real_time: bool = False,
     ) -> None:
         self._pictures = pictures
         self._clock_socket = clock
@@ -58,6 +60,7 @@ class Ingest:
         self._stopping = stopping
         self._named = named
         self._key_id = key_id
+        self._real_time = real_time
         self._overflow: Counter[str] = Counter()
         self._strangers = 0
         self._nonsense = 0
@@ -82,7 +85,8 @@ class Ingest:
         return tuple(said)
 
     def _run(self) -> None:
-        prefer_this_thread(INGEST)
+        if self._real_time:
+            prefer_this_thread(INGEST)
         self._pictures.subscribe(b"in/camera/")
         self._pictures.subscribe(b"in/markers")
         poller = zmq.Poller()

@@ -60,7 +60,10 @@ GIL_SWITCH_S = 0.0005
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """Addresses to listen at (port 0: any free one), keys, and where to record (None: nowhere)."""
+    """Addresses to listen at (port 0: any free one), keys, and where to record (None: nowhere).
+
+    ``real_time``: schedule the session's threads before all ordinary ones, where the system allows it.
+    """
 
     ingest: str = "tcp://127.0.0.1:7400"
     publish: str = "tcp://127.0.0.1:7401"
@@ -69,6 +72,7 @@ class LiveSettings:
     keys: ServerKeys | None = None
     key_id: bytes = wire.NO_KEY
     exposed: bool = False
+    real_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ class LiveSession:
 
     def run(self) -> None:
         """The session, from compiling to closed recording."""
-        context = network_context()
+        context = network_context(self._settings.real_time)
         doorman = None if self._settings.keys is None else Doorman(context, self._settings.keys)
         switch_s = sys.getswitchinterval()
         sockets: list[zmq.Socket] = []
@@ -161,7 +165,8 @@ class LiveSession:
                 return
             self._begin()
             self._keep_garbage_for_later()
-            prefer_existing_threads(ENGINE)
+            if self._settings.real_time:
+                prefer_existing_threads(ENGINE)
             sys.setswitchinterval(GIL_SWITCH_S)
             self._ingest = Ingest(
                 pictures,
@@ -171,6 +176,7 @@ class LiveSession:
                 self._stop,
                 self._settings.keys is not None,
                 self._settings.key_id,
+                self._settings.real_time,
             )
             self._ingest.start()
             if self._on_ready is not None:
@@ -223,7 +229,7 @@ class LiveSession:
         """Open the recording, and say the header and a known body."""
         if self._settings.recording is not None:
             writer = RecordingWriter(self._settings.recording, key_id=self._settings.key_id)
-            self._recorder = RecordThread(writer, self._acknowledged, self._times)
+            self._recorder = RecordThread(writer, self._acknowledged, self._times, self._settings.real_time)
         self._hear_own(self._header)
         if self._body is not None:
             self._swap(self._body.to_json())

@@ -1,9 +1,10 @@
-"""Real-time scheduling of a live session's threads, where the system lets us; everything works without.
+"""Real-time scheduling of a live session's threads, for who asks for it; everything works without.
 
 Priorities by `nice` do not reach beyond a session's own processes where Linux groups processes by session
 (autogroup), so that a backup or a browser takes half of the engine's core whatever its niceness. Round-robin real-time scheduling
 does; it needs CAP_SYS_NICE or a limit (`LimitRTPRIO=20` in a service unit). Linux itself keeps 5 % of
-every core for the others.
+every core for the others. Never on by itself: a thread of a killed engine was once seen to keep a core to itself
+for minutes at this priority, which at the lowest ordinary priority nobody would have noticed.
 """
 
 from __future__ import annotations
@@ -56,10 +57,10 @@ def _prefer(thread: int, priority: int) -> bool:
     return True
 
 
-def network_context() -> zmq.Context:
-    """A ZeroMQ context whose own threads come first where that is allowed: what is sent does not wait for the next fit."""
+def network_context(real_time: bool) -> zmq.Context:
+    """A ZeroMQ context; ``real_time``: its own threads come first where allowed, what is sent does not wait for the next fit."""
     context = zmq.Context()
-    if real_time_allowed():  # libzmq ends the process where it is not
+    if real_time and real_time_allowed():  # libzmq ends the process where it is not
         context.set(zmq.THREAD_SCHED_POLICY, os.SCHED_RR)
         context.set(zmq.THREAD_PRIORITY, NETWORK)
     return context

@@ -31,12 +31,17 @@ class RecordThread:
     """
 
     def __init__(
-        self, writer: RecordingWriter, acknowledge: Callable[[int], None], times: StageTimes
+        self,
+        writer: RecordingWriter,
+        acknowledge: Callable[[int], None],
+        times: StageTimes,
+        real_time: bool = False,
     ) -> None:
         self.failure = ""
         self._writer = writer
         self._acknowledge = acknowledge
         self._times = times
+        self._real_time = real_time
         self._queue: queue.SimpleQueue[list[tuple[bytes, int]] | None] = queue.SimpleQueue()
         self._put = self._written = 0
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -61,7 +66,8 @@ class RecordThread:
         self._thread.join()
 
     def _run(self) -> None:
-        prefer_this_thread(RECORDER)
+        if self._real_time:
+            prefer_this_thread(RECORDER)
         flushed_s = time.monotonic()
         through_ns = self._writer.through_ns
         news = False

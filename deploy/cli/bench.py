@@ -38,6 +38,9 @@ class Bench:
     cold_cache: bool = False
     """Also say how long the engine takes to be ready when nothing is compiled yet (in an empty cache of its own)."""
 
+    real_time: bool = False
+    """Real-time scheduling of engine, senders and subscriber, where the system allows it."""
+
     def run(self) -> int:
         from kincast.deploy.live_bench import LiveBench, run
 
@@ -50,6 +53,7 @@ class Bench:
             self.free_running,
             self.torques,
             self.cold_cache,
+            self.real_time,
         )
         with tempfile.TemporaryDirectory(prefix="kincast-bench-") as temporary:
             folder = self.save or Path(temporary)

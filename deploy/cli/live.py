@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import getpass
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,8 @@ class Live:
     """Do not open the page."""
     no_record: bool = False
     """Do not record."""
+    real_time: bool = False
+    """Schedule the session before all else on this computer (needs the right: LimitRTPRIO=20 in a service unit)."""
 
     def run(self) -> int:
         from kincast.deploy.environment import keep_to_one_core
@@ -55,6 +57,7 @@ class Live:
         settings = rig.live_settings(
             None if self.no_record else rig.recordings / f"{session}.mcap", exposed=bool(self.expose)
         )
+        settings = replace(settings, real_time=self.real_time)
         self._check_exposure(rig)
         if settings.recording is not None:
             settings.recording.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
