@@ -80,7 +80,7 @@ class Terms(NamedTuple):
     loss: AnyArray  # (instant,)
 
 
-class _Instant(NamedTuple):
+class Instant(NamedTuple):
     """One instant, or with a leading axis a chunk of them."""
 
     q: AnyArray
@@ -92,13 +92,14 @@ class _Instant(NamedTuple):
     step_s: AnyArray
 
 
-def _one(
+def instant_terms(
     structure: Structure,
     prior: MotionPrior,
     values: SkeletonValues,
     rig: CameraValues | None,
-    instant: _Instant,
+    instant: Instant,
 ):
+    """Terms and view report of one instant; the descent leaves out what reaches the pictures through the velocity."""
     angular, linear, sites = (
         jnp.asarray(x) for x in coordinate_twists(structure.skeleton, values, instant.q)
     )
@@ -141,8 +142,8 @@ def _moving_sites(structure: Structure, values, q, v):
 
 
 @partial(jax.jit, static_argnums=0)
-def _chunk(structure: Structure, prior, values, rig, instants: _Instant):
-    return jax.vmap(partial(_one, structure, prior, values, rig))(instants)
+def _chunk(structure: Structure, prior, values, rig, instants: Instant):
+    return jax.vmap(partial(instant_terms, structure, prior, values, rig))(instants)
 
 
 class Linearisation:
@@ -156,11 +157,11 @@ class Linearisation:
         values = scaled_values(
             self.structure.skeleton, jnp.asarray(log_scales(body), jnp.float32), jnp.asarray(offsets)
         )
-        self._values = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), values)
-        self._rig = (
+        self.values = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), values)
+        self.rig = (
             jax.tree.map(jnp.asarray, camera_arrays(problem.cameras, np.float32)) if problem.cameras else None
         )
-        self._prior = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), problem.prior)
+        self.prior = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), problem.prior)
 
     def terms(
         self, q: Float64[np.ndarray, "instant 41"], v: Float64[np.ndarray, "instant 40"]
@@ -170,7 +171,7 @@ class Linearisation:
         parts = []
         for start in range(0, n, CHUNK):
             rows = np.minimum(np.arange(start, start + CHUNK), n - 1)
-            instants = _Instant(
+            instants = Instant(
                 q[rows].astype(np.float32),
                 v[rows].astype(np.float32),
                 p.camera[rows],
@@ -179,9 +180,7 @@ class Linearisation:
                 p.since_s[rows],
                 p.step_s[rows],
             )
-            parts.append(
-                jax.device_get(_chunk(self.structure, self._prior, self._values, self._rig, instants))
-            )
+            parts.append(jax.device_get(_chunk(self.structure, self.prior, self.values, self.rig, instants)))
         terms = Terms(*(np.concatenate(x)[:n] for x in zip(*(t for t, _ in parts), strict=True)))
         reports = [np.concatenate(x)[:n] for x in zip(*(r for _, r in parts), strict=True)]
         return terms, ViewErrors(*reports)
@@ -194,7 +193,7 @@ class Linearisation:
         for start in range(0, len(q), CHUNK):
             rows = np.minimum(np.arange(start, start + CHUNK), len(q) - 1)
             part = _moving_sites(
-                self.structure, self._values, q[rows].astype(np.float32), v[rows].astype(np.float32)
+                self.structure, self.values, q[rows].astype(np.float32), v[rows].astype(np.float32)
             )
             parts.append(jax.device_get(part))
         places, velocities = (np.concatenate(x)[: len(q)] for x in zip(*parts, strict=True))
