@@ -12,6 +12,7 @@ from kincast.models.gait.activity import Activity
 from kincast.models.gait.detector import GaitConfig, GaitDetector, StrideResult
 from kincast.models.gait.landmarks import GaitLandmarks
 from kincast.models.ground_velocity import GroundVelocity
+from kincast.models.load_expectation import GRAVITY_M_S2
 from kincast.streaming.messages import GaitEvent, Kinetics, Stride
 
 SEEN_CONFIDENCE = 0.3
@@ -67,12 +68,14 @@ class GaitStream:
     def swap_body(self, body: Body) -> None:
         """Use another body from the next snapshot on; what is known of floor and steps is kept."""
         self._landmarks = GaitLandmarks(body)
+        self._weight_n = GRAVITY_M_S2 * float(body.parameters.mass_kg)
         self._seen_sites = tuple(np.array(sites, int) for sites in self._landmarks.seen_sites)
 
     def step(self, fit: FitResult, kinetics: tuple[Kinetics, ...] = ()) -> GaitOutput:
         """One snapshot, and the kinetics rows that came with it (none at first; they lag)."""
         for k in kinetics:
-            self._detector.load(k.t_ns, float(k.right.force[2]), float(k.left.force[2]), k.valid)
+            right, left = (float(foot.force[2]) / self._weight_n for foot in (k.right, k.left))
+            self._detector.load(k.t_ns, right, left, k.valid)
         newest = fit.settled[-1].t_ns if fit.settled else self._detector.track.last_settled_ns
         later = fit.window.t_ns > newest
         times = [p.t_ns for p in fit.settled] + fit.window.t_ns[later].tolist()

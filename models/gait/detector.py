@@ -133,10 +133,10 @@ class GaitDetector:
         sides = tuple(name for name, h in zip(SIDES, hidden, strict=True) if h)
         return GaitStep(events, strides, activity, no_event_reason(activity, sides))
 
-    def load(self, t_ns: int, right_n: float, left_n: float, valid: bool) -> None:
-        """Vertical foot forces of the kinetics at ``t_ns``: they set the clocks for the steps that follow."""
+    def load(self, t_ns: int, right_share: float, left_share: float, valid: bool) -> None:
+        """Vertical foot forces of the kinetics at ``t_ns`` (shares of body weight): they set the clocks for the steps that follow."""
         if self.track.n:
-            self.force_clock.load((t_ns - self.track.origin_ns) * 1e-9, right_n, left_n, valid)
+            self.force_clock.load((t_ns - self.track.origin_ns) * 1e-9, right_share, left_share, valid)
 
     def _forget(self) -> None:
         self.track.clear()

@@ -13,10 +13,10 @@ def walk(clock: ForceClock, delay_s: float, strides: int, valid: bool = True) ->
     """Right foot loaded from 0.1 to 0.7 s of every second; motion says the strike ``delay_s`` late."""
     for k in range(strides):
         for t in np.arange(0, 1, 1 / 60):
-            load = 600.0 * np.clip((t - 0.1) / 0.05, 0, 1) if t < 0.7 else 0.0
-            clock.load(k + t, load if load > 20 else 0.0, 0.0, valid)
+            share = np.clip((t - 0.1) / 0.05, 0, 1) if t < 0.7 else 0.0
+            clock.load(k + t, share if share > 0.03 else 0.0, 0.0, valid)
             if t <= 0.15 < t + 1 / 60:
-                clock.expect(0, STRIKE, k + 0.1017 + delay_s)
+                clock.expect(0, STRIKE, k + 0.1025 + delay_s)
 
 
 def test_delay_is_learned_and_the_deviation_shrinks():
