@@ -63,9 +63,8 @@ def observe(path: Path) -> tuple[SessionHeader, Observations]:
 
 def _snapshots(recording: Recording) -> Iterator[Snapshot]:
     header = recording.header
-    sites = len(sites_of(header.keypoint_set))
-    admission = Admission(header, sites, len(header.marker_names))
-    aligner = Aligner(len(header.cameras), sites)
+    admission = Admission(header)
+    aligner = Aligner(len(header.cameras), len(sites_of(header.keypoint_set)))
     for message, receive_ns in recording.inputs():
         if isinstance(message, KeypointFrame):
             closed = aligner.advance(receive_ns)

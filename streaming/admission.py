@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float32
 
+from kincast.models.body.sites import sites_of
+from kincast.streaming.marker_columns import MarkerColumns
 from kincast.streaming.messages import KeypointFrame, MarkerFrame, SessionHeader
 
 People = Float32[np.ndarray, "people keypoint 3"]
@@ -59,12 +61,16 @@ class Intake:
 
 
 class Admission:
-    """The door of the engine; a function of the messages and their receive stamps alone."""
+    """The door of the engine; a function of the messages and their receive stamps alone.
 
-    def __init__(self, header: SessionHeader, keypoints: int, markers: int) -> None:
+    Raises:
+        UnknownSiteSetError: the session's keypoint or marker set is not known.
+    """
+
+    def __init__(self, header: SessionHeader) -> None:
         self._keypoint_set = header.keypoint_set
-        self._keypoints = keypoints
-        self._markers = markers
+        self._keypoints = len(sites_of(header.keypoint_set))
+        self.marker_columns = MarkerColumns.of(header)
         self._index = {camera.name: i for i, camera in enumerate(header.cameras)}
         self.cameras = tuple(Intake(camera.size_px) for camera in header.cameras)
         self.refused: Counter[Refusal] = Counter()
@@ -97,16 +103,16 @@ class Admission:
         intake.dropped += max(0, frame.dropped)
         return index, _cleaned(frame.people, intake)
 
-    def markers(self, frame: MarkerFrame) -> Float32[np.ndarray, "marker 4"] | Refusal:
-        """Cleaned markers of an admitted instant, or why it is refused."""
+    def markers(self, frame: MarkerFrame) -> Float32[np.ndarray, "site 4"] | Refusal:
+        """Cleaned markers of an admitted instant in the order of the sites, or why it is refused."""
         last = self._last_marker_t_ns
-        if frame.markers.shape[0] != self._markers:
+        if frame.markers.shape[0] != len(self.marker_columns.names):
             refusal = Refusal.KEYPOINT_COUNT
         elif last is not None and frame.t_ns <= last:
             refusal = Refusal.DUPLICATE if frame.t_ns == last else Refusal.TIME_BACKWARDS
         else:
             self._last_marker_t_ns = frame.t_ns
-            return self._cleaned_markers(frame.markers)
+            return self.marker_columns.to_sites(self._cleaned_markers(frame.markers))
         self.refused[refusal] += 1
         return refusal
 

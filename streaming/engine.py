@@ -102,11 +102,10 @@ class Engine:
         self.body_known = body is not None
         self.parameters = generic_body(header) if body is None else for_session(body, header)
         sites = len(sites_of(header.keypoint_set))
-        self._sites = sites
         self._prepared: dict[str, Body] = {}
         self._body = built_for_session(self.parameters, header, self.config.muscles)
         self._sha256 = self.parameters.sha256
-        self._admission = Admission(header, sites, len(header.marker_names))
+        self._admission = Admission(header)
         self._aligner = Aligner(len(header.cameras), sites, self.config.deadline_ns)
         self._poses = PoseStream(self._body)
         kinetics = replace(
@@ -187,12 +186,21 @@ class Engine:
     def process(self, message: Message, receive_ns: int) -> tuple[Message, ...]:
         """Hear one message; returns what is said in answer, LiveFrames and once a second an EngineHealth.
 
-        Stamps that run backwards count as the latest one heard.
+        Stamps that run backwards count as the latest one heard. A message that cannot be processed for a reason
+        nobody thought of costs itself and the snapshot it closed: it is counted, and every health from then on says so.
         """
-        self._now_ns = max(self._now_ns, receive_ns)
         said: list[Message] = []
+        try:
+            self._hear(message, receive_ns, said)
+        except Exception as error:
+            self._streams.faults.count(f"a {type(message).__name__} could not be processed", error)
+        return tuple(said)
+
+    def _hear(self, message: Message, receive_ns: int, said: list[Message]) -> None:
+        """Appends to ``said`` as it goes: what was said before a failure is not taken back."""
+        self._now_ns = max(self._now_ns, receive_ns)
         if self._ended:
-            return ()
+            return
         if (overdue := self._aligner.advance(self._now_ns)) is not None:
             said.append(self._snapshot(overdue))
         if not self._started and starts_session(message, self.header):
@@ -200,9 +208,9 @@ class Engine:
             self._streams.begin_at(message.t_ns)
         match message:
             case KeypointFrame():
-                said += [self._snapshot(s) for s in self._picture(message)]
+                said.extend(self._snapshot(s) for s in self._picture(message))
             case MarkerFrame():
-                said += [self._snapshot(s) for s in self._markers(message)]
+                said.extend(self._snapshot(s) for s in self._markers(message))
             case Deadline():
                 if message.snapshot_seq == self._aligner.open_seq:
                     closed = self._aligner.close()
@@ -222,7 +230,6 @@ class Engine:
                 pass  # headers repeat, outputs of others pass by
         if health := self._health():
             said.append(health)
-        return tuple(said)
 
     def health(self) -> EngineHealth:
         """How the engine is doing, over the time since the last such message."""
@@ -237,7 +244,7 @@ class Engine:
                 *findings(self.header, self._admission, self._aligner, self._clocks.offsets_ns),
                 *aim_findings(self.header.cameras, self.cameras),
                 *self._streams.findings,
-                *(f"{count} x {fault}" for fault, count in sorted(self._streams.faults.items())),
+                *self._streams.faults.findings,
             ),
         )
 
@@ -259,7 +266,7 @@ class Engine:
         admitted = self._admission.markers(frame)
         if isinstance(admitted, Refusal):
             return ()
-        return self._aligner.markers(frame.t_ns, admitted[: self._sites])
+        return self._aligner.markers(frame.t_ns, admitted)
 
     def _swap(self, message: BodySwap) -> None:
         body = self._prepared.pop(message.body_json, None)

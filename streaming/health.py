@@ -68,6 +68,8 @@ def findings(
 ) -> tuple[str, ...]:
     """Sentences for the therapist's screen: what was refused so far and why, and clocks that disagree."""
     said = [f"{count} {_WORDS[reason]}" for reason, count in sorted(admission.refused.items()) if count]
+    if not header.cameras and admission.marker_columns.finding:
+        said.append(admission.marker_columns.finding)
     for camera, intake in zip(header.cameras, admission.cameras, strict=True):
         said += [
             f"camera {camera.name}: {count} {_WORDS[reason]}"

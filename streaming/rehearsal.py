@@ -11,6 +11,7 @@ from kincast.models.body import Body
 from kincast.models.camera import Camera, camera_arrays, project, rotation_matrix, to_camera_frame
 from kincast.models.initial_pose import start_postures
 from kincast.models.kinematics import site_positions
+from kincast.streaming.marker_columns import MarkerColumns
 from kincast.streaming.messages import BodySwap, KeypointFrame, MarkerFrame, Message, SessionHeader
 
 FRAMES = 24
@@ -29,9 +30,8 @@ def rehearsal(header: SessionHeader, body: Body) -> Iterator[tuple[Message, int]
     )
     rng = np.random.default_rng(0)
     views = _views(header.cameras, sites)
-    markers = np.zeros((len(header.marker_names), 4), np.float32)
-    count = min(len(markers), len(sites))
-    markers[:count, :3], markers[:count, 3] = sites[:count], 1.0
+    shown = np.concatenate([sites, np.ones((len(sites), 1))], axis=1).astype(np.float32)
+    markers = MarkerColumns.between(header.marker_names, body.sites).from_sites(shown)
     for i in range(FRAMES):
         t_ns = (i + 1) * PERIOD_NS
         for camera, view in zip(header.cameras, views, strict=True):

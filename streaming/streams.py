@@ -6,7 +6,7 @@ told, and the rows it owed are filled in as untracked. A live session never ends
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from kincast.models.body import Body
 from kincast.models.camera import Camera
 from kincast.models.fit_result import CameraStatistics, FitCode, FitResult, SettledPose, WindowState
+from kincast.streaming.faults import Faults
 from kincast.streaming.fitter import FitterConfig, WindowFitter
 from kincast.streaming.gait import GaitOutput, GaitStream
 from kincast.streaming.kinetics import KineticsConfig, KineticsStream
@@ -35,7 +36,7 @@ class Answer:
 
 
 class Streams:
-    """State of one session's stages. ``faults`` counts stages that failed, by stage and kind of failure."""
+    """State of one session's stages. ``faults`` counts stages that failed, by stage and place of failure."""
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class Streams:
         kinetics: KineticsConfig,
         times: StageTimes,
     ) -> None:
-        self.faults: Counter[str] = Counter()
+        self.faults = Faults()
         self._header = header
         self._body = body
         self._fitter_config = fitter
@@ -179,7 +180,7 @@ class Streams:
         return self._kinetics.flush(tuple(replace(pose, tracked=False) for pose in self._unanswered))
 
     def _count(self, stage: str, error: Exception) -> None:
-        self.faults[f"{stage} failed and was started anew ({type(error).__name__}: {error})"[:200]] += 1
+        self.faults.count(f"{stage} failed and was started anew", error)
 
     def _new_fitter(self) -> WindowFitter:
         return WindowFitter(self._body, self._header.cameras, self._header.keypoint_set, self._fitter_config)

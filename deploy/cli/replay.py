@@ -90,16 +90,17 @@ class Replay:
             if isinstance(said.message, LiveFrame):
                 collector.add(said.message)
         results = collector.results()
-        aim = aim_findings(run.header.cameras, run.engine.cameras)
+        findings = run.engine.health().findings
         facts = RunFacts(
             header=run.header,
             body=run.body,
             cameras=run.engine.cameras,
-            cameras_adjusted=bool(aim),
+            cameras_adjusted=bool(aim_findings(run.header.cameras, run.engine.cameras)),
             kinetics=self.kinetics,
             input_sha256=hashlib.sha256(self.recording.read_bytes()).hexdigest(),
             lost_messages=run.lost.messages,
             lost_seconds=run.lost.seconds,
+            findings=findings,
             stages_ms=run.times.whole(),
             config={"speed": self.speed, "muscles": not self.torques, "body": str(self.body or "")},
         )
@@ -109,7 +110,7 @@ class Replay:
             f"{self.output}: {len(results.t_ns)} rows, {valid:.0%} with valid kinematics,"
             f" {len(results.events)} gait events, {len(results.strides)} strides"
         )
-        for finding in aim:
+        for finding in findings:
             print(f"  {finding}")
         for failure in run.body_failures:
             print(f"  body: {failure}")

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from kincast.models.camera import Camera, CameraValues, camera_arrays, project
+from kincast.streaming.marker_columns import MarkerColumns
 from kincast.streaming.messages import KeypointFrame, MarkerFrame, Message
 
 MIN_CONFIDENCE = 0.5
@@ -40,7 +41,8 @@ class ReprojectionAccount:
     """Compares what came in with where the model puts its sites, each picture at its own instant.
 
     Of several people in a picture the one nearest to the model (median distance) counts; sites that are NaN are
-    left out. Pictures of cameras that are not among ``cameras`` are ignored.
+    left out. Pictures of cameras that are not among ``cameras`` are ignored. ``columns`` say which marker of a
+    MarkerFrame is which site; None: they come in the order of the sites.
     """
 
     def __init__(
@@ -48,8 +50,9 @@ class ReprojectionAccount:
         t_ns: Int64[np.ndarray, " row"],
         sites: Float64[np.ndarray, "row keypoint 3"],
         cameras: Sequence[Camera],
+        columns: MarkerColumns | None = None,
     ) -> None:
-        self._t_ns, self._sites = t_ns, sites
+        self._t_ns, self._sites, self._columns = t_ns, sites, columns
         values = camera_arrays(cameras) if cameras else None
         self._cameras = {c.name: _single(values, i) for i, c in enumerate(cameras)} if values else {}
         self._pictures: dict[str, list[KeypointFrame]] = {name: [] for name in self._cameras}
@@ -65,12 +68,15 @@ class ReprojectionAccount:
             waiting.append(message)
             if len(waiting) >= BATCH:
                 self._compare(message.camera)
-        elif isinstance(message, MarkerFrame) and len(message.markers) == self._sites.shape[1]:
+        elif isinstance(message, MarkerFrame) and len(message.markers) == self._markers_per_frame:
+            markers = message.markers if self._columns is None else self._columns.to_sites(message.markers)
             place = sites_at(self._t_ns, self._sites, np.array([message.t_ns], dtype=np.int64))[0]
-            seen = (message.markers[:, 3] > 0) & ~np.isnan(place).any(axis=1)
-            self._markers.append(
-                np.linalg.norm(message.markers[seen, :3] - place[seen], axis=1).astype(np.float64)
-            )
+            seen = (markers[:, 3] > 0) & ~np.isnan(place).any(axis=1)
+            self._markers.append(np.linalg.norm(markers[seen, :3] - place[seen], axis=1).astype(np.float64))
+
+    @property
+    def _markers_per_frame(self) -> int:
+        return self._sites.shape[1] if self._columns is None else len(self._columns.names)
 
     def errors(self) -> ReprojectionErrors:
         """Everything so far."""
@@ -92,9 +98,10 @@ def reprojection_errors(
     sites: Float64[np.ndarray, "row keypoint 3"],
     cameras: Sequence[Camera],
     inputs: Iterable[Message],
+    columns: MarkerColumns | None = None,
 ) -> ReprojectionErrors:
     """:class:`ReprojectionAccount` over messages at hand."""
-    account = ReprojectionAccount(t_ns, sites, cameras)
+    account = ReprojectionAccount(t_ns, sites, cameras, columns)
     for message in inputs:
         account.add(message)
     return account.errors()

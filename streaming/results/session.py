@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,7 +60,8 @@ class RunFacts:
 
     ``header`` with ``start_ns`` known; ``cameras`` are those the results refer to (refit: refined, then
     ``cameras_adjusted``); ``stages_ms`` per stage p50, p99, max; ``input_sha256`` over the recording's bytes;
-    ``lost_*``: what the recording itself lacks (torn file), without what its messages tell.
+    ``lost_*``: what the recording itself lacks (torn file), without what its messages tell; ``findings``: what
+    the engine would have the user know, one sentence each.
     """
 
     header: SessionHeader
@@ -72,5 +73,6 @@ class RunFacts:
     policy_sha256: str | None = None
     lost_messages: int = 0
     lost_seconds: float = 0.0
+    findings: Sequence[str] = ()
     stages_ms: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     config: Mapping[str, object] = field(default_factory=dict)

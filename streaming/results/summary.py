@@ -52,6 +52,7 @@ def summarise(
             "seconds": _rounded(facts.lost_seconds + account.seconds),
         },
         "lost_count": int(lost_starts.sum()),
+        "findings": list(facts.findings),
         "kinetics": facts.kinetics,
         "policy_sha256": facts.policy_sha256,
         "residual_pct_bw_mean": _rounded(results.residual_pct_bw[with_kinetics].mean())

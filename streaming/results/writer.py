@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from kincast.models.coordinates import COORDINATES
+from kincast.streaming.marker_columns import MarkerColumns
 from kincast.streaming.messages import GaitEvent, Message, Stride
 from kincast.streaming.results import columns
 from kincast.streaming.results.cameras_toml import write_cameras
@@ -89,7 +90,10 @@ def _write(
     (folder / columns.BODY).write_text(facts.body.to_json() + "\n", encoding="utf-8")
     write_cameras(folder / columns.CAMERAS, facts.cameras, adjusted=facts.cameras_adjusted)
     lost = LossAccount()
-    reprojection = reprojection_errors(results.t_ns, results.sites, facts.cameras, lost.watch(inputs))
+    columns_of_markers = MarkerColumns.between(facts.header.marker_names, results.site_names)
+    reprojection = reprojection_errors(
+        results.t_ns, results.sites, facts.cameras, lost.watch(inputs), columns_of_markers
+    )
     summary = summarise(results, facts, reprojection, lost)
     (folder / columns.SUMMARY).write_text(
         json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8"

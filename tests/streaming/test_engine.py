@@ -278,6 +278,62 @@ def test_markers_go_through_the_same_engine() -> None:
     assert frames[-1].cameras == ()
 
 
+def test_markers_are_found_by_the_names_of_the_recording() -> None:
+    """Recorded in another order, without two of the set, with two that the set does not know (any more)."""
+    header = marker_session()
+    names = header.marker_names
+    rng = np.random.default_rng(4)
+    missing = {names[3], names[17]}
+    kept = [int(i) for i in rng.permutation(len(names)) if names[i] not in missing]
+    recorded = ("once known", *(names[i] for i in kept), names[kept[0]])
+    nonsense = np.array([[9.0, -9.0, 9.0, 1.0]], np.float32)
+    of_today, as_recorded = [], []
+    for message, receive_ns in marker_frames(header, 0.7):
+        shown = message.markers.copy()
+        shown[[names.index(name) for name in missing]] = 0.0
+        of_today.append((replace(message, markers=shown), receive_ns))
+        rows = np.concatenate([nonsense, message.markers[kept], nonsense])
+        as_recorded.append((replace(message, markers=rows), receive_ns))
+    expected = live(run(Engine(header, KNOWN, CONFIG), of_today))
+    engine = Engine(replace(header, marker_names=recorded), KNOWN, CONFIG)
+    engine.warm()
+    frames = live(run(engine, as_recorded))
+    assert [wire.encode(f) for f in frames] == [wire.encode(f) for f in expected]
+    assert frames[-1].status == "tracking"
+    told = [f for f in engine.health().findings if "markers" in f]
+    assert told == [
+        f"2 of the recording's markers are not in its marker set and not used: once known, {names[kept[0]]}"
+    ]
+
+
+def test_a_frame_with_another_number_of_markers_is_refused_and_told() -> None:
+    header = marker_session()
+    engine = Engine(header, KNOWN, CONFIG)
+    shown = [(replace(m, markers=m.markers[:-10]), r) for m, r in marker_frames(header, 0.1)]
+    assert live(run(engine, shown)) == []
+    assert any(f.startswith("6 messages with the wrong number") for f in engine.health().findings)
+
+
+def test_what_nobody_thought_of_is_told_with_its_place_and_the_session_goes_on(
+    header, stream, monkeypatch
+) -> None:
+    engine = Engine(header, KNOWN, CONFIG)
+    kinematics, calls = engine._poses.kinematics, []
+
+    def fails_thrice(*arguments):
+        calls.append(arguments)
+        if 20 <= len(calls) < 23:
+            raise IndexError(f"planted {len(calls)}")
+        return kinematics(*arguments)
+
+    monkeypatch.setattr(engine._poses, "kinematics", fails_thrice)
+    frames = live(run(engine, stream))
+    assert len([f for f in frames if not f.flush]) == int(SECONDS * 30) - 3
+    told = [f for f in engine.health().findings if "planted" in f]
+    assert len(told) == 1
+    assert told[0].startswith("3 x a KeypointFrame could not be processed (IndexError in test_engine.py:")
+
+
 @pytest.mark.parametrize("stage", ["fitter", "kinetics", "gait"])
 def test_a_stage_that_fails_is_started_anew_and_no_row_is_missing(header, stream, stage, monkeypatch) -> None:
     engine = Engine(header, KNOWN, CONFIG)

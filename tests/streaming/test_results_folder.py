@@ -11,6 +11,7 @@ import pytest
 from kincast.models.body.parameters import BodyParameters
 from kincast.models.camera import Camera, camera_arrays, project
 from kincast.models.coordinates import COORDINATES, coordinates_from_pose, pose_from_coordinates
+from kincast.streaming.marker_columns import MarkerColumns
 from kincast.streaming.messages import (
     Dropped,
     FootForce,
@@ -322,6 +323,10 @@ def test_reprojection_interpolates_to_each_camera_instant_and_picks_the_person()
     hidden = MarkerFrame(0, 4_000_000, 0, np.array([[9.0, 9.0, 9.0, 0.0]], np.float32))
     by_markers = reprojection_errors(t_ns, sites, (), [marker, hidden])
     np.testing.assert_allclose(by_markers.markers_m, [0.005], atol=1e-6)
+    wider = dataclasses.replace(marker, markers=np.concatenate([hidden.markers, marker.markers]))
+    columns = MarkerColumns.between(("gone", "kept"), ("kept",))
+    by_name = reprojection_errors(t_ns, sites, (), [wider], columns)
+    np.testing.assert_allclose(by_name.markers_m, [0.005], atol=1e-6)
     far = reprojection_errors(t_ns, sites, (camera,), [picture(200_000_000, subject)])
     assert np.isinf(far.by_camera["cam_01"]).all()
     assert share_within(far.all_px, 50) == 0.0
