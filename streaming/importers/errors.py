@@ -41,6 +41,10 @@ class AxesError(UserMistakeError):
     """Which way is up in a marker file cannot be told."""
 
 
+class MirroredError(UserMistakeError):
+    """A marker file shows the mirror image of a person."""
+
+
 class ExtraMissingError(UserMistakeError):
     """The source needs a package that is not installed."""
 

@@ -11,8 +11,14 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from kincast.models.body.clinical_marker_sets import MARKER_ALIASES
-from kincast.models.body.sites import KEYPOINT_SETS, MARKER_SETS
-from kincast.streaming.importers.errors import AxesError, KeypointSetError, NothingReadableError
+from kincast.models.body.sites import KEYPOINT_SETS, MARKER_SETS, sites_of
+from kincast.streaming.importers.errors import (
+    AxesError,
+    KeypointSetError,
+    MirroredError,
+    NothingReadableError,
+)
+from kincast.streaming.importers.handedness import likeness
 from kincast.streaming.importers.options import ImportOptions
 from kincast.streaming.importers.recording import ImportedRecording, Losses
 from kincast.streaming.messages import MarkerFrame, SessionHeader
@@ -30,6 +36,8 @@ MIN_SHARED = 4
 """Fewer known names than this are a coincidence."""
 PERSON_M = (0.15, 4.0)
 """A person's markers span this much in a frame, be it a lower leg or a giant with an arm raised."""
+MIRRORED = -0.1
+"""Likeness below which a person is a mirror image; of 57 trials of 14 laboratories 56 have 0.05 to 0.94, one -0.30."""
 FARTHEST_M = 1e6
 """Beyond, a number is damage, not a place (and overflows in single precision)."""
 
@@ -55,6 +63,7 @@ def import_markers(
         UnitsError: the points do not span a person.
         AxesError: which way is up cannot be told.
         KeypointSetError: the markers are of no known set.
+        MirroredError: the person is a mirror image.
         NothingReadableError: no frame with a marker.
     """
     near = without_far(t_ns.tolist())
@@ -68,6 +77,7 @@ def import_markers(
     up = _up_axis(name, markers, points_m, stated_up, options.up, losses)
     world = np.where(seen[..., None], points_m, 0.0)[..., _ROWS[up]] * _SIGNS[up]
     set_name, order, names = _by_set(name, markers, options.keypoint_set, losses)
+    _check_side(name, set_name, up, world[:, order], seen[:, order] & (np.array(order) >= 0))
     frames: list[MarkerFrame] = []
     for row in np.flatnonzero(np.any(seen, axis=1)):
         values = np.zeros((len(names), 4), dtype=np.float32)
@@ -111,6 +121,16 @@ def _check_span(name: str, points_m: np.ndarray, seen: np.ndarray) -> None:
         raise UnitsError(
             f"{name}: in its stated units the markers span {span:.3g} m, which is no person "
             f"({PERSON_M[0]:g} to {PERSON_M[1]:g} m); correct the file's units (mm, cm or m)"
+        )
+
+
+def _check_side(name: str, set_name: str, up: Up, sites_m: np.ndarray, seen: np.ndarray) -> None:
+    found = likeness(sites_of(set_name), sites_m, seen)
+    if found is not None and found < MIRRORED:
+        raise MirroredError(
+            f"{name}: with {up.upper()} up, the right side's markers lie on the left of pelvis, trunk and feet, as in a "
+            "mirror; either the file's axes are left-handed (one was turned round at export) or the names of left and "
+            "right are exchanged; export it again with right-handed axes, or correct the names"
         )
 
 

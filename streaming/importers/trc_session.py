@@ -18,6 +18,7 @@ def import_trc(path: Path, options: ImportOptions) -> ImportedRecording:
     trc = read_trc(path)
     losses = Losses()
     losses.frame("markers", "rows that are unreadable or go back in time", trc.skipped_rows)
+    losses.frame("markers", "rows that the header promises and the file lacks", trc.missing_rows)
     if trc.duplicate_names:
         losses.note(f"markers named twice, the first kept: {', '.join(trc.duplicate_names)}")
     return import_markers(

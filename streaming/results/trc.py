@@ -30,8 +30,9 @@ METRES_PER_UNIT = {
 class Trc:
     """Points of a TRC file in metres, axes as in the file; NaN where a marker is missing.
 
-    ``skipped_rows`` counts unreadable rows and rows that go back in time; ``duplicate_names`` are markers
-    whose name was given again (only the first of each is kept).
+    ``skipped_rows`` counts unreadable rows and rows that go back in time, ``missing_rows`` those that the header
+    promises (NumFrames) and the file does not hold: it was cut short. ``duplicate_names`` are markers whose name was
+    given again (only the first of each is kept).
     """
 
     name: str
@@ -41,6 +42,7 @@ class Trc:
     points_m: Float64[np.ndarray, "row marker 3"]
     skipped_rows: int = 0
     duplicate_names: tuple[str, ...] = ()
+    missing_rows: int = 0
 
 
 def read_trc(path: Path) -> Trc:
@@ -69,7 +71,8 @@ def read_trc(path: Path) -> Trc:
         raise TrcFormatError(f"{path}: no readable row ({skipped} unreadable)")
     points *= METRES_PER_UNIT[units]
     points[(points == 0.0).all(axis=2)] = np.nan
-    return Trc(path.name, _rate(fields), time_s, names, points, skipped, duplicates)
+    missing = max(0, _frames(fields) - len(time_s) - skipped)
+    return Trc(path.name, _rate(fields), time_s, names, points, skipped, duplicates, missing)
 
 
 def _header_fields(lines: Sequence[str]) -> dict[str, str]:
@@ -86,6 +89,12 @@ def _rate(fields: dict[str, str]) -> float | None:
     except ValueError:
         return None
     return rate if np.isfinite(rate) and rate > 0 else None
+
+
+def _frames(fields: dict[str, str]) -> int:
+    """Rows that the header promises; 0 where it does not say."""
+    count = fields.get("numframes", "")
+    return int(count) if count.isdecimal() and len(count) < 10 else 0
 
 
 def _marker_columns(line: str) -> tuple[tuple[str, ...], list[int], tuple[str, ...]]:

@@ -11,6 +11,7 @@ from kincast.streaming.importers.errors import (
     C3dFormatError,
     ExtraMissingError,
     KeypointSetError,
+    MirroredError,
     SourceKindError,
 )
 from kincast.streaming.importers.markers import measured_up
@@ -102,6 +103,71 @@ def test_up_is_measured_from_feet_to_trunk_not_from_extent() -> None:
     lunge = standing() * [3.0, 1, 1]  # the stride is longer than the legs
     assert measured_up(NAMES, lunge) == ("z", 1)
     assert measured_up(["A", "B"], lunge[:, :2]) is None
+
+
+PELVIS_AND_FEET = {
+    "R.ASIS": (0.0, -0.12, 1.0),
+    "L.ASIS": (0.0, 0.12, 1.0),
+    "V.Sacral": (-0.16, 0.0, 1.02),
+    "R.Heel": (-0.3, -0.1, 0.05),
+    "L.Heel": (0.3, 0.1, 0.05),
+    "R.Toe.Tip": (-0.06, -0.12, 0.02),
+    "L.Toe.Tip": (0.54, 0.12, 0.02),
+}
+
+
+@pytest.mark.parametrize("heading_deg", [0.0, 100.0, 215.0])
+@pytest.mark.parametrize("up", ["y", "z"])
+def test_a_mirrored_person_is_refused_whatever_the_heading(tmp_path, up: str, heading_deg: float) -> None:
+    c, s = np.cos(np.deg2rad(heading_deg)), np.sin(np.deg2rad(heading_deg))
+    world = np.array(list(PELVIS_AND_FEET.values())) @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+    world = world + np.linspace(0, 1, 20)[:, None, None] * [c, s, 0]
+    points = as_y_up(world) if up == "y" else world
+    time_s = np.arange(20) / 100
+    write_trc(tmp_path / "right.trc", time_s, tuple(PELVIS_AND_FEET), points)
+    assert len(import_source(tmp_path / "right.trc", ImportOptions()).messages) == 20
+    write_trc(tmp_path / "mirror.trc", time_s, tuple(PELVIS_AND_FEET), points * [-1, 1, 1])
+    exchanged = [n.replace("R.", "?.").replace("L.", "R.").replace("?.", "L.") for n in PELVIS_AND_FEET]
+    write_trc(tmp_path / "names.trc", time_s, exchanged, points)
+    for name in ("mirror", "names"):
+        with pytest.raises(
+            MirroredError, match=f"{name}: with {up.upper()} up, the right side's markers lie on the left"
+        ):
+            import_source(tmp_path / f"{name}.trc", ImportOptions())
+
+
+def test_rows_that_the_header_promises_are_counted_as_lost(tmp_path) -> None:
+    path = tmp_path / "walk.trc"
+    write_trc(path, np.arange(20) / 100, NAMES, standing())
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-6]) + lines[-6][:3])
+    got = import_source(path, ImportOptions())
+    assert len(got.messages) == 14
+    assert got.lost.messages == 6
+    assert got.lost.seconds == pytest.approx(0.06, abs=0.005)
+    assert got.lost.reasons["rows that the header promises and the file lacks"] == 5
+    path.write_text("".join(lines).replace("\t20\t", "\tmany\t"))
+    assert import_source(path, ImportOptions()).lost.messages == 0
+
+
+@pytest.mark.data
+def test_a_mirrored_trial_of_a_laboratory(data_dir) -> None:
+    folder = data_dir / "bmc_walk_trials"
+    with pytest.raises(MirroredError):
+        import_source(folder / "walk1.trc", ImportOptions())
+    assert import_source(folder / "walk2.trc", ImportOptions()).messages
+
+
+@pytest.mark.data
+def test_a_mirrored_c3d_is_refused(data_dir, monkeypatch) -> None:
+    from kincast.streaming.importers import c3d
+
+    read = c3d._arrays
+    monkeypatch.setattr(
+        c3d, "_arrays", lambda path: {**(a := read(path)), "points": a["points"] * [[[1]], [[-1]], [[1]]]}
+    )
+    with pytest.raises(MirroredError, match=r"walk: with Z up"):
+        import_source(data_dir / "btk_fullbody" / "walk.c3d", ImportOptions())
 
 
 def test_spelling_of_marker_names_does_not_matter(tmp_path) -> None:
