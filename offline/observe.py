@@ -26,10 +26,11 @@ class NothingRecordedError(UserMistakeError):
     """The recording holds no picture and no marker of the session."""
 
 
-def observe(path: Path) -> tuple[SessionHeader, Observations]:
+def observe(path: Path, cameras: tuple[Camera, ...] | None = None) -> tuple[SessionHeader, Observations]:
     """What the cameras (or the marker system) of a recording saw of the person, one row per Snapshot.
 
-    Where pictures show several people, the one seen by most cameras at first is followed by place.
+    Where pictures show several people, the one seen by most cameras at first is followed by place. ``cameras``: a
+    better calibration of the same cameras than the recorded one.
 
     Raises:
         NotARecordingError, NothingRecordedError
@@ -51,11 +52,12 @@ def observe(path: Path) -> tuple[SessionHeader, Observations]:
             np.stack([s.markers for s in rows if s.markers is not None]),
             np.array([s.t_ns for s in rows], np.int64),
         )
-    follower = _Follower(header.cameras)
+    cameras = cameras or header.cameras
+    follower = _Follower(cameras)
     views = [follower.view(snapshot) for snapshot in snapshots]
     return header, Observations(
         header.keypoint_set,
-        header.cameras,
+        cameras,
         np.stack([s.camera_t_ns for s in snapshots]),
         np.stack(views).astype(np.float32),
     )
