@@ -144,7 +144,9 @@ def _projected(
     views: ViewGeometry, points: Float[np.ndarray, "*batch 3"]
 ) -> tuple[Float[np.ndarray, "*batch camera 2"], Float[np.ndarray, "*batch camera"]]:
     """Normalised image coordinates, and depth (m)."""
-    local = (points @ views.rotation.reshape(-1, 3).T).reshape(*points.shape[:-1], -1, 3) + views.translation
+    cameras = len(views.rotation)  # named, not -1: there may be no points at all
+    local = (points @ views.rotation.reshape(-1, 3).T).reshape(*points.shape[:-1], cameras, 3)
+    local = local + views.translation
     return local[..., :2] / np.maximum(local[..., 2:], MIN_DEPTH_M), local[..., 2]
 
 
