@@ -1,8 +1,10 @@
 """Writing a session: the exact wire bytes of every message, in and out, into an ``.mcap`` file that survives a crash.
 
-Messages are gathered into zstd chunks of at most half a second of receive stamps; each chunk is forced to
-the disk (fsync) before it counts as recorded. The session header (calibration, subject) is written twice, as the first
-message and as an attachment outside the chunks, so that one damaged place never makes a recording unreadable.
+Messages are gathered into chunks of at most half a second of receive stamps; each chunk is forced to the disk
+(fsync) before it counts as recorded. Chunks are not compressed (that would save a third): one damaged byte then costs one
+message and not half a second. The session header (calibration, subject) is written as the first message, and as an
+attachment outside the chunks at the beginning, every ten seconds and at the end, so that no one damaged place makes a
+recording unreadable.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ MESSAGE_ENCODING = "kincast-wire"
 HEADER_ATTACHMENT = "session"
 CHUNK_SPAN_NS = 500_000_000
 CHUNK_BYTES = 1 << 20
+HEADER_EVERY_NS = 10_000_000_000
 
 
 class RecordingExistsError(UserMistakeError):
@@ -85,11 +88,13 @@ class RecordingWriter:
         self._chunk_start_ns: int | None = None
         self._chunk_bytes = 0
         self._last_ns = 0
+        self._header: bytes | None = None
+        self._header_ns = 0
         self._pending = _Pending()
         self._writer = Writer(
             cast(IO[bytes], self._pending),
             chunk_size=64 * CHUNK_BYTES,  # chunks are cut here, by time, not by the library
-            compression=CompressionType.ZSTD,
+            compression=CompressionType.NONE,
             index_types=IndexType.CHUNK | IndexType.ATTACHMENT,
         )
         self._writer.start(profile=PROFILE, library=f"kincast schema {wire.SCHEMA_VERSION}")
@@ -154,6 +159,8 @@ class RecordingWriter:
         """
         if self._chunk_start_ns is not None:
             self._writer.flush()
+            if self._last_ns - self._header_ns >= HEADER_EVERY_NS:
+                self._attach_header(self._last_ns)
             try:
                 self._force_to_disk()
             except OSError as error:
@@ -168,6 +175,8 @@ class RecordingWriter:
         if self._descriptor < 0:
             return
         self.flush()
+        if self._header is not None:
+            self._attach_header(self._last_ns)
         self._writer.finish()
         try:
             self._force_to_disk()
@@ -179,12 +188,18 @@ class RecordingWriter:
         if wire.KINDS[envelope.kind] is not SessionHeader:
             name = wire.KINDS[envelope.kind].__name__
             raise ValueError(f"the first message of a recording is its SessionHeader, not {name}")
+        self._header = frame
+        self._attach_header(receive_ns)
+
+    def _attach_header(self, receive_ns: int) -> None:
+        assert self._header is not None
+        self._header_ns = receive_ns
         self._writer.add_attachment(
             create_time=receive_ns,
             log_time=receive_ns,
             name=HEADER_ATTACHMENT,
             media_type="application/x-kincast-wire",
-            data=frame,
+            data=self._header,
         )
 
     def _channel(self, frame: bytes, envelope: wire.Envelope) -> int:

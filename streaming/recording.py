@@ -12,6 +12,9 @@ from kincast.models.errors import UserMistakeError
 from kincast.streaming import salvage, wire
 from kincast.streaming.messages import KeypointFrame, MarkerFrame, Message, SessionHeader
 from kincast.streaming.recorder import CHUNK_SPAN_NS, HEADER_ATTACHMENT
+from kincast.streaming.rescue import stated_frames
+
+HEADER_TOPIC = "in/session"
 
 
 class NotARecordingError(UserMistakeError):
@@ -142,7 +145,7 @@ def _find_header(path: Path) -> bytes | None:
                 frame = found.data
             if frame is not None and _is_header(frame):
                 return frame
-    return None
+        return next(filter(_is_header, stated_frames(source, HEADER_TOPIC)), None)
 
 
 def _released(source: mmap.mmap) -> Iterator[salvage.Found]:
@@ -175,22 +178,25 @@ def _first_picture_ns(path: Path, header: SessionHeader, header_frame: bytes) ->
 
 
 def _frames(path: Path, header_frame: bytes, lost: Lost) -> Iterator[Recorded]:
-    expected, last_ns, torn_end_ns, finished = 0, 0, 0, False
+    given, expected, sure_of, last_ns, torn_end_ns, finished = 0, 0, 0, 0, 0, False
     with _open(path) as source:
         for found in _released(source):
             match found:
                 case salvage.WholeMessage():
-                    if found.sequence < expected:
+                    # a number that no checksum covers must not make the sure ones behind it look old
+                    if found.sequence < (sure_of if found.sure else expected):
                         lost.note(f"message {found.sequence} comes twice or out of order; skipped")
                         continue
-                    if found.sequence > expected:
-                        header_is_elsewhere = expected == 0
-                        lost.messages += found.sequence - expected - header_is_elsewhere
-                        lost.seconds += max(0, found.receive_ns - last_ns) * 1e-9 if last_ns else 0.0
-                        if header_is_elsewhere:
-                            yield _recorded(header_frame, found.receive_ns)
+                    if given == 0 and found.sequence > 0:
+                        given = 1
+                        yield _recorded(header_frame, found.receive_ns)
+                    if found.sequence > max(expected, 1) and last_ns:
+                        lost.seconds += max(0, found.receive_ns - last_ns) * 1e-9
+                    given += 1
                     expected, last_ns = found.sequence + 1, max(last_ns, found.receive_ns)
+                    sure_of = expected if found.sure else sure_of
                     yield _recorded(found.frame, found.receive_ns)
+                    lost.messages = max(0, expected - given)
                 case salvage.Damage():
                     lost.note(found.what)
                     torn_end_ns = max(torn_end_ns, found.end_ns)

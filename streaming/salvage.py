@@ -1,8 +1,9 @@
 """Records of an ``.mcap`` file, damaged or unfinished ones included: what is whole is found, what is not is told.
 
 The library's readers stop at the first damaged byte and want the index at the end of the file. This one walks
-the records from the front, checks every checksum, takes from a damaged chunk the messages that are still
-whole (each frame has its own checksum), and finds the next chunk behind a damaged place by its signature.
+the records from the front, checks every checksum, finds the next chunk behind a damaged place, and takes from what
+is damaged the messages that are still whole (:mod:`kincast.streaming.rescue`): all of them where chunks are not
+compressed, as ours are, those before the damage where they are (recordings of earlier versions).
 """
 
 from __future__ import annotations
@@ -16,26 +17,20 @@ from dataclasses import dataclass
 import zstandard
 
 from kincast.streaming import wire
+from kincast.streaming.rescue import MESSAGE, MESSAGE_HEAD, RECORD, WholeMessage, holds_message, rescued
 
 MAGIC = b"\x89MCAP0\r\n"
 MAX_CHUNK_BYTES = 64 << 20
 """A chunk claiming to hold more is damaged or hostile; ours are a few megabytes at most."""
 
-_FOOTER, _MESSAGE, _CHUNK, _ATTACHMENT = 0x02, 0x05, 0x06, 0x09
+MAX_CHUNK_NS = 60_000_000_000
+"""Nor do they span more than a second; a chunk claiming more than this has damaged stamps."""
+
+_FOOTER, _CHUNK, _ATTACHMENT = 0x02, 0x06, 0x09
+_CHUNK_OPCODE = bytes([_CHUNK])
 _OPCODES = range(0x01, 0x10)
-_RECORD = struct.Struct("<BQ")
 _CHUNK_HEAD = struct.Struct("<QQQI")
-_MESSAGE_HEAD = struct.Struct("<HIQQ")
-_ZSTD = struct.pack("<I", 4) + b"zstd"
-
-
-@dataclass(frozen=True)
-class WholeMessage:
-    """A frame that passed its checksum; ``sequence`` counts all messages of the recording without gaps."""
-
-    sequence: int
-    receive_ns: int
-    frame: bytes
+_ZSTD_MAGIC = struct.pack("<I", zstandard.MAGIC_NUMBER)
 
 
 @dataclass(frozen=True)
@@ -66,35 +61,53 @@ Found = WholeMessage | WholeAttachment | Damage | Finished
 def walk(source: bytes | mmap.mmap) -> Generator[Found, None, None]:
     """Everything readable in a file's bytes, in file order; never raises, never runs past the end."""
     data = memoryview(source)
-    at = len(MAGIC)
+    at, last = len(MAGIC), -1
     if bytes(data[:at]) != MAGIC:
         yield Damage(0, "the file does not begin as an .mcap")
     while at < len(data):
         record = _record(data, at)
-        if record is None or (record[0] != _CHUNK and _hides_a_chunk(source, data, at, len(record[1]))):
-            following = _next_chunk(source, data, at, len(data))
-            yield Damage(at, f"unreadable from byte {at} to {following}", _chunk_end_ns(data, at))
-            yield from _torn_chunk(data[at:following], at)
-            at = following
-            continue
-        opcode, content = record
-        if opcode == _CHUNK:
-            yield from _chunk(content, at)
-        elif opcode == _MESSAGE:
-            yield from _message(content, at)
-        elif opcode == _ATTACHMENT:
-            yield from _attachment(content, at)
-        at += _RECORD.size + len(content)
-        if opcode == _FOOTER and data[at:] == MAGIC:
-            yield Finished()
-            return
+        if record is None or (record[0] != _CHUNK and _hides_something(source, data, at, len(record[1]))):
+            end = _next_chunk(source, data, at, len(data))
+            readable = _damaged(source, data, at, end, last)
+        else:
+            opcode, content = record
+            end = at + RECORD.size + len(content)
+            if opcode == _FOOTER and data[end:] == MAGIC:
+                yield Finished()
+                return
+            readable = _contents(source, at, opcode, content, last)
+        for found in readable:
+            last = found.sequence if isinstance(found, WholeMessage) else last
+            yield found
+        at = end
+
+
+def _contents(
+    source: bytes | mmap.mmap, at: int, opcode: int, content: memoryview, last: int
+) -> Iterator[Found]:
+    """Of the record at ``at``; ``last``: the sequence number of the message before."""
+    if opcode == _CHUNK:
+        yield from _chunk(source, at, content, last)
+    elif opcode == _ATTACHMENT:
+        yield from _attachment(content, at)
+
+
+def _damaged(source: bytes | mmap.mmap, data: memoryview, at: int, end: int, last: int) -> Iterator[Found]:
+    """What is whole from the damaged record at ``at`` to the chunk at ``end``."""
+    yield Damage(at, f"unreadable from byte {at} to {end}", _chunk_end_ns(data, at))
+    start = _zstd_frame(source, at)
+    if start >= 0:
+        records = _as_far_as_possible(data[start:end])
+        yield from rescued(records, 0, len(records), last)
+    else:
+        yield from rescued(source, at, end, last)
 
 
 def _record(data: memoryview, at: int) -> tuple[int, memoryview] | None:
-    if at + _RECORD.size > len(data):
+    if at + RECORD.size > len(data):
         return None
-    opcode, length = _RECORD.unpack_from(data, at)
-    start = at + _RECORD.size
+    opcode, length = RECORD.unpack_from(data, at)
+    start = at + RECORD.size
     if opcode not in _OPCODES or length > len(data) - start:
         return None
     if opcode == _CHUNK and _chunk_layout(data[start : start + length]) is None:
@@ -103,7 +116,7 @@ def _record(data: memoryview, at: int) -> tuple[int, memoryview] | None:
 
 
 def _chunk_layout(content: memoryview) -> tuple[int, int, int, str, memoryview] | None:
-    """(end stamp, uncompressed size, CRC, compression, compressed bytes), None where the lengths do not fit."""
+    """(end stamp, uncompressed size, CRC, compression, stored bytes), None where the lengths do not fit."""
     if len(content) < _CHUNK_HEAD.size + 4:
         return None
     _, end_ns, size, crc = _CHUNK_HEAD.unpack_from(content)
@@ -118,41 +131,37 @@ def _chunk_layout(content: memoryview) -> tuple[int, int, int, str, memoryview] 
 
 
 def _next_chunk(source: bytes | mmap.mmap, data: memoryview, at: int, end: int) -> int:
-    """Offset of the first chunk record behind ``at``, found by its signature; ``end`` if there is none before it."""
-    before = _RECORD.size + _CHUNK_HEAD.size
-    found = source.find(_ZSTD, at + 1 + before, end)
+    """Offset of the first chunk record behind ``at``, known by its lengths; ``end`` if there is none before it."""
+    found = source.find(_CHUNK_OPCODE, at + 1, end)
     while found >= 0:
-        record = _record(data, found - before)
-        if record is not None and record[0] == _CHUNK:
-            return found - before
-        found = source.find(_ZSTD, found + 1, end)
+        if _record(data, found) is not None:
+            return found
+        found = source.find(_CHUNK_OPCODE, found + 1, end)
     return end
 
 
-def _hides_a_chunk(source: bytes | mmap.mmap, data: memoryview, at: int, length: int) -> bool:
-    """Whether the record at ``at`` is a chunk under a damaged opcode, or swallows one by a damaged length."""
-    end = at + _RECORD.size + length
-    return _has_chunk_signature(data[at:end]) or _next_chunk(source, data, at, end) < end
+def _hides_something(source: bytes | mmap.mmap, data: memoryview, at: int, length: int) -> bool:
+    """Whether the record at ``at`` is a chunk under a damaged opcode, or swallows one, or messages, by a damaged length."""
+    end = at + RECORD.size + length
+    return (
+        _zstd_frame(source, at) >= 0
+        or _next_chunk(source, data, at, end) < end
+        or holds_message(source, at, end)
+    )
 
 
-def _has_chunk_signature(record: memoryview) -> bool:
-    start = _RECORD.size + _CHUNK_HEAD.size
-    return record[start : start + len(_ZSTD)] == _ZSTD
+def _zstd_frame(source: bytes | mmap.mmap, at: int) -> int:
+    """Where the compressed bytes of a chunk record at ``at`` begin; -1 where it is none."""
+    return source.find(_ZSTD_MAGIC, at, at + RECORD.size + _CHUNK_HEAD.size + 32)
 
 
 def _chunk_end_ns(data: memoryview, at: int) -> int:
     """End stamp that a damaged chunk at ``at`` announces, 0 where it is none."""
-    if not _has_chunk_signature(data[at : at + 64]):
+    start = at + RECORD.size
+    if data[at] != _CHUNK or len(data) < start + _CHUNK_HEAD.size:
         return 0
-    end_ns = _CHUNK_HEAD.unpack_from(data, at + _RECORD.size)[1]
-    return end_ns if end_ns < 1 << 63 else 0
-
-
-def _torn_chunk(record: memoryview, at: int) -> Iterator[Found]:
-    """The messages at the beginning of a chunk whose end is missing or whose frame is damaged."""
-    start = _RECORD.size + _CHUNK_HEAD.size + len(_ZSTD) + 8
-    if _has_chunk_signature(record):
-        yield from _messages(_as_far_as_possible(record[start:]), at, whole=False)
+    start_ns, end_ns, _, _ = _CHUNK_HEAD.unpack_from(data, start)
+    return end_ns if start_ns <= end_ns < start_ns + MAX_CHUNK_NS else 0
 
 
 def _decompressed(compressed: memoryview, size: int) -> bytes:
@@ -179,39 +188,41 @@ def _as_far_as_possible(compressed: memoryview) -> bytes:
     return bytes(out)
 
 
-def _chunk(content: memoryview, at: int) -> Iterator[Found]:
+def _chunk(source: bytes | mmap.mmap, at: int, content: memoryview, last: int) -> Iterator[Found]:
     layout = _chunk_layout(content)
     if layout is None:
         return
-    end_ns, size, crc, compression, compressed = layout
-    if compression not in ("zstd", ""):
-        yield Damage(at, f"chunk at byte {at} is compressed with {compression!r}, not zstd", end_ns)
+    end_ns, size, crc, compression, stored = layout
+    plain = compression == "" or (compression != "zstd" and len(stored) == size)
+    records = stored if plain else _decompressed(stored, size)
+    if len(records) == size and zlib.crc32(records) == crc:
+        yield from _messages(memoryview(records), at)
         return
-    records = _decompressed(compressed, size) if compression else bytes(compressed)
-    whole = len(records) == size and zlib.crc32(records) == crc
-    if not whole:
-        yield Damage(at, f"chunk at byte {at} is damaged", end_ns)
-    yield from _messages(records, at, whole)
+    yield Damage(at, f"chunk at byte {at} is damaged", end_ns)
+    if isinstance(records, bytes):
+        yield from rescued(records, 0, len(records), last)
+    else:
+        end = at + RECORD.size + len(content)
+        yield from rescued(source, end - len(stored), end, last)
 
 
-def _messages(records: bytes, at: int, whole: bool) -> Iterator[Found]:
-    view = memoryview(records)
+def _messages(records: memoryview, at: int) -> Iterator[Found]:
+    """The messages of a chunk that passed its checksum."""
     position = 0
-    while position < len(view):
-        record = _record(view, position)
+    while position < len(records):
+        record = _record(records, position)
         if record is None:
-            if whole:
-                yield Damage(at, f"chunk at byte {at} ends inside a record")
+            yield Damage(at, f"chunk at byte {at} ends inside a record")
             return
-        if record[0] == _MESSAGE:
+        if record[0] == MESSAGE:
             yield from _message(record[1], at)
-        position += _RECORD.size + len(record[1])
+        position += RECORD.size + len(record[1])
 
 
 def _message(content: memoryview, at: int) -> Iterator[Found]:
-    if len(content) > _MESSAGE_HEAD.size:
-        _, sequence, receive_ns, _ = _MESSAGE_HEAD.unpack_from(content)
-        frame = bytes(content[_MESSAGE_HEAD.size :])
+    if len(content) > MESSAGE_HEAD.size:
+        _, sequence, receive_ns, _ = MESSAGE_HEAD.unpack_from(content)
+        frame = bytes(content[MESSAGE_HEAD.size :])
         try:
             wire.peek(frame)
             if receive_ns < 1 << 63:

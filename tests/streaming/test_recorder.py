@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from bisect import bisect_left
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
+from mcap.writer import CompressionType
 
 from kincast.models.camera import Camera
-from kincast.streaming import salvage, wire
+from kincast.streaming import recorder, salvage, wire
 from kincast.streaming.messages import Deadline, EndOfStream, KeypointFrame, SessionHeader
 from kincast.streaming.recorder import (
     CHUNK_SPAN_NS,
@@ -86,6 +89,7 @@ def test_the_files_open_in_the_mcap_library(tmp_path: Path) -> None:
         summary = reader.get_summary()
     assert [m.data for _, _, m in messages] == frames
     assert messages[5][1].topic == "in/camera/cam_01"
+    assert summary is not None
     spans = [c.message_end_time - c.message_start_time for c in summary.chunk_indexes]
     assert max(spans) <= CHUNK_SPAN_NS + 20_000_000
     assert len(spans) >= 3
@@ -232,6 +236,118 @@ def test_a_flipped_byte_costs_at_most_one_chunk_and_nothing_false_comes_out(whol
     assert {f.frame for f in found} <= set(frames)
     assert len(found) >= len(frames) - 27
     assert len({f.sequence for f in found}) == len(found)
+
+
+def message_places(content: bytes) -> list[tuple[int, int, bytes]]:
+    """(start, end, frame) of every message record of an undamaged file."""
+    places, at = [], len(salvage.MAGIC)
+    while content[at] != 0x0F:
+        length = int.from_bytes(content[at + 1 : at + 9], "little")
+        inside = at + 9 + 28 + 4 + 8
+        while content[at] == 0x06 and inside < at + 9 + length:
+            size = int.from_bytes(content[inside + 1 : inside + 9], "little")
+            if content[inside] == 0x05:
+                places.append((inside, inside + 9 + size, content[inside + 9 + 22 : inside + 9 + size]))
+            inside += 9 + size
+        at += 9 + length
+    return places
+
+
+def flipped(content: bytes, data) -> tuple[bytes, list[int]]:
+    """Damage by single bits, whole bytes and lost sectors; and the places it touched."""
+    damaged = bytearray(content)
+    place = st.integers(0, len(content) - 1)
+    touched = data.draw(st.lists(place, min_size=1, max_size=60, unique=True))
+    for at in touched:
+        damaged[at] ^= data.draw(st.integers(1, 255))
+    if data.draw(st.booleans()):
+        start = data.draw(place)
+        hit = range(start, min(len(content), start + data.draw(st.integers(1, 5000))))
+        touched += [at for at in hit if damaged[at]]
+        damaged[hit.start : hit.stop] = bytes(len(hit))
+    return bytes(damaged), sorted(touched)
+
+
+def untouched(start: int, end: int, touched: list[int]) -> bool:
+    return bisect_left(touched, start) == bisect_left(touched, end)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_every_message_whose_bytes_are_untouched_comes_out(whole, tmp_path_factory, data) -> None:
+    """Whatever else is hit: header, index, footer, lengths, checksums of chunks."""
+    content, frames = whole
+    damaged, touched = flipped(content, data)
+    spared = [frame for start, end, frame in message_places(content) if untouched(start, end, touched)]
+    found = [f for f in salvage.walk(damaged) if isinstance(f, salvage.WholeMessage)]
+    assert set(spared) <= {f.frame for f in found} <= set(frames)
+    path = tmp_path_factory.getbasetemp() / "flipped.mcap"
+    path.write_bytes(damaged)
+    try:
+        recording = read_recording(path)
+    except NotARecordingError:
+        assert frames[0] not in damaged, "a whole header is found"
+        return
+    back = [r.frame for r in recording.frames()]
+    assert set(spared) <= set(back) <= set(frames)
+    assert [frames.index(frame) for frame in back] == sorted({frames.index(frame) for frame in back})
+    assert len(back) + recording.lost.messages >= len(frames) - 25 * recording.lost.unfinished
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_compressed_chunks_of_earlier_versions_come_out_whole_unless_hit(compressed, data) -> None:
+    content, frames, chunks = compressed
+    damaged, touched = flipped(content, data)
+    found = [f.frame for f in salvage.walk(damaged) if isinstance(f, salvage.WholeMessage)]
+    assert set(found) <= set(frames)
+    for start, end, held in chunks:
+        if untouched(start, end, touched):
+            assert set(held) <= set(found)
+
+
+@pytest.fixture(scope="module")
+def compressed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[bytes, list[bytes], list[tuple[int, int, list[bytes]]]]:
+    """A recording with zstd chunks: its bytes, its frames, and place and frames of each chunk."""
+    path = tmp_path_factory.mktemp("compressed") / "s.mcap"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorder, "CompressionType", SimpleNamespace(NONE=CompressionType.ZSTD))
+        frames = write(path)
+    with path.open("rb") as file:
+        summary = make_reader(file).get_summary()
+    assert summary is not None
+    assert all(index.compression == "zstd" for index in summary.chunk_indexes)
+    stamped = [(r.receive_ns, r.frame) for r in read_recording(path).frames()]
+    assert [frame for _, frame in stamped] == frames
+    chunks = []
+    for index in summary.chunk_indexes:
+        held = [f for t_ns, f in stamped if index.message_start_time <= t_ns <= index.message_end_time]
+        start = index.chunk_start_offset
+        chunks.append((start, start + index.chunk_length, held))
+    return path.read_bytes(), frames, chunks
+
+
+@pytest.mark.parametrize("sector", [0, 1])
+def test_a_lost_sector_at_the_beginning_does_not_cost_the_session(whole, tmp_path: Path, sector: int) -> None:
+    """Both first copies of the header lie in it; the last one is at the end."""
+    content, frames = whole
+    (tmp_path / "s.mcap").write_bytes(bytes(4096 * (1 + sector)) + content[4096 * (1 + sector) :])
+    recording = read_recording(tmp_path / "s.mcap")
+    assert recording.header.mass_kg == 70.0
+    back = [r.frame for r in recording.frames()]
+    assert back[0] == frames[0]
+    assert len(back) + recording.lost.messages == len(frames)
+    assert len(back) > 80
+
+
+def test_the_header_is_repeated_for_a_recording_that_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "s.mcap"
+    write(path, pictures=60, step_ns=500_000_000)
+    content = path.read_bytes()
+    found = list(salvage.walk(content[: int(0.8 * len(content))]))
+    assert sum(isinstance(f, salvage.WholeAttachment) for f in found) == 3
 
 
 @settings(max_examples=100, deadline=None)
