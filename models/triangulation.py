@@ -169,9 +169,10 @@ def _normal_equations(
     residual: Float[np.ndarray, "point camera 2"],
     jacobian: Float[np.ndarray, "point camera 2 3"],
 ) -> tuple[Float[np.ndarray, "point 3 3"], Float[np.ndarray, "point 3"]]:
-    flat = jacobian.reshape(len(weights), -1, 3)
+    rows = 2 * weights.shape[1]
+    flat = jacobian.reshape(len(weights), rows, 3)
     weighted = np.swapaxes((jacobian * weights[..., None, None]).reshape(flat.shape), 1, 2)
-    return weighted @ flat, (weighted @ residual.reshape(len(weights), -1, 1))[..., 0]
+    return weighted @ flat, (weighted @ residual.reshape(len(weights), rows, 1))[..., 0]
 
 
 def _triangulate_flat(
