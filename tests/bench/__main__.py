@@ -2,7 +2,8 @@
 
 A measurement is a module of this folder with ``measure(data) -> dict[str, float]`` (``data``: the folder of
 the real recordings, or None). ``baseline.json`` holds, per figure: value, unit, direction (``lower`` or
-``higher`` is better) and the tolerance (share of the value) within which a change is noise.
+``higher`` is better) and the tolerance (share of the value) within which a change is noise; where the value may
+be about zero, ``slack`` says it in the figure's unit.
 """
 
 from __future__ import annotations
@@ -34,11 +35,16 @@ def measurements(only: list[str]) -> list[str]:
 
 
 def verdict(value: float, base: dict) -> str:
-    change = (value - base["value"]) / max(abs(base["value"]), 1e-12)
+    change = value - base["value"]
     worse = change if base["direction"] == "lower" else -change
-    if worse > base["tolerance"]:
-        return f"WORSE {change:+.0%}"
-    return "better" if worse < -base["tolerance"] else "same"
+    noise = max(base["tolerance"] * abs(base["value"]), base.get("slack", 0.0))
+    if worse > noise:
+        return (
+            f"WORSE {change / max(abs(base['value']), 1e-12):+.0%}"
+            if "slack" not in base
+            else f"WORSE {change:+.3g}"
+        )
+    return "better" if worse < -noise else "same"
 
 
 def main() -> int:
