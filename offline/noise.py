@@ -1,8 +1,8 @@
 """How wrong the detector was in one recording: learned from all of its residuals at once.
 
 The model is that of the live fit (:mod:`kincast.models.detector_noise`): a variance per confidence and per
-keypoint, here over the whole recording, and a factor per camera on top (a knocked or badly calibrated camera counts
-for less). Each update is the expectation-maximisation step for the scale of a t distribution (Lange, Little and Taylor 1989).
+keypoint, here over the whole recording, a factor per camera on top (a knocked or badly calibrated camera counts
+for less), and how heavy the tails are. Each update is the expectation-maximisation step for the scale of a t distribution (Lange, Little and Taylor 1989).
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from kincast.models.detector_noise import DetectorNoise, DetectorNoiseConfig
-from kincast.offline.trajectory.problem import FitProblem, Pictures, ViewErrors
+from kincast.offline.trajectory.problem import FitProblem, MotionPrior, Pictures, ViewErrors
 
 CAMERA_PRIOR_COUNT = 300.0
 CAMERA_FACTORS = (1.0, 100.0)
 """No camera counts for more than its detections say; a bad one for at least a hundredth."""
+TAILS = (2.0, 3.0, 4.0, 6.0, 8.0)
+"""Lighter ones would let single gross errors pull."""
 _WHOLE_RECORDING = replace(DetectorNoiseConfig(), memory_s=np.inf, fitted_parameters=0.0)
 
 
@@ -28,6 +30,7 @@ class NoiseEstimate:
     information: Float32[np.ndarray, "instant slot site"]
     camera_factor: Float64[np.ndarray, " camera"]
     sigma_px: float
+    degrees_of_freedom: float | None = None
 
 
 def assumed_noise(pictures: Pictures, cameras: int) -> NoiseEstimate:
@@ -55,7 +58,32 @@ def learned_noise(problem: FitProblem, errors: ViewErrors, before: NoiseEstimate
         mine = (p.camera == c)[..., None] & (expected > 0)
         total = CAMERA_PRIOR_COUNT + float(ratio[mine].sum())
         new[c] = total / (CAMERA_PRIOR_COUNT + float(mine.sum()))
-    return _estimate(noise, p, np.clip(new / np.median(new), *CAMERA_FACTORS))
+    estimate = _estimate(noise, p, np.clip(new / np.median(new), *CAMERA_FACTORS))
+    used = estimate.information > 0
+    squared = errors.error_px[used].astype(np.float64) ** 2 * estimate.information[used]
+    return replace(estimate, degrees_of_freedom=tails(squared))
+
+
+def with_tails(prior: MotionPrior, noise: NoiseEstimate) -> MotionPrior:
+    """The prior with the tails that were found."""
+    if noise.degrees_of_freedom is None:
+        return prior
+    return replace(prior, pixel_noise=replace(prior.pixel_noise, degrees_of_freedom=noise.degrees_of_freedom))
+
+
+def tails(squared: Float64[np.ndarray, " detection"]) -> float:
+    """Degrees of freedom of the two-dimensional t distribution that explains squared distances best, of any scale."""
+    best, most = TAILS[-1], -np.inf
+    if len(squared) < 200:
+        return best
+    for nu in TAILS:
+        scale2 = float(np.median(squared)) / 1.4
+        for _ in range(8):
+            scale2 = float(np.mean((nu + 2.0) / (nu + squared / scale2) * squared)) / 2.0
+        likelihood = -np.log(scale2) - 0.5 * (nu + 2.0) * float(np.mean(np.log1p(squared / (nu * scale2))))
+        if likelihood > most:
+            best, most = nu, likelihood
+    return best
 
 
 def _estimate(

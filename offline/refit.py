@@ -16,15 +16,16 @@ import numpy as np
 
 from kincast.models.body import Body, BodyParameters, build_body
 from kincast.models.body_fit import fit_body
-from kincast.models.camera import Camera
 from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
+from kincast.offline.bundle import CLOCK
 from kincast.offline.calibrate import DifferentPeopleError
 from kincast.offline.live_start import live_poses
 from kincast.offline.observe import observe
 from kincast.offline.refit_config import RefitConfig
 from kincast.offline.refit_state import RefitState
 from kincast.offline.refitted import RefittedTrial, Trial
+from kincast.offline.rig_refined import RefinedRig, refined_rig
 from kincast.offline.trajectory.problem import pictures_of
 from kincast.streaming.messages import SessionHeader
 
@@ -42,11 +43,12 @@ class Refit:
 
     body: BodyParameters
     trials: tuple[RefittedTrial, ...]
+    rig: RefinedRig | None
     seconds: dict[str, float]
 
     @property
-    def cameras(self) -> tuple[Camera, ...]:
-        return self.trials[0].problem.cameras
+    def cameras_adjusted(self) -> bool:
+        return self.rig is not None and self.rig.adjusted
 
 
 def refit(
@@ -54,8 +56,11 @@ def refit(
     body: BodyParameters | None = None,
     config: RefitConfig | None = None,
     tell: Tell = lambda line: None,
+    fix_cameras: bool = False,
 ) -> Refit:
     """Refit all recordings of one person together. A ``body`` given is held; otherwise it is estimated.
+
+    The calibration is replaced where the recordings contradict it, unless ``fix_cameras``.
 
     Raises:
         NothingToRefitError, DifferentPeopleError, NotARecordingError, NothingRecordedError
@@ -68,6 +73,12 @@ def refit(
     seen = [observe(path) for path in paths]
     clock.lap("read")
     one_person([header for header, _ in seen])
+    rig = None if fix_cameras else refined_rig(paths, [observations for _, observations in seen])
+    if rig is not None:
+        seen = [(header, found) for (header, _), found in zip(seen, rig.observations, strict=True)]
+        for line in rig_lines(rig):
+            tell(line)
+    clock.lap("cameras")
     body_given = body is not None
     if body is None:
         body = estimated_body(seen)
@@ -93,7 +104,7 @@ def refit(
     fitted = state.fitted()
     for trial in fitted:
         tell(f"{trial.trial.path.stem}: {_words(trial)}")
-    return Refit(state.body, fitted, clock.seconds)
+    return Refit(state.body, fitted, rig, clock.seconds)
 
 
 def one_person(headers: Sequence[SessionHeader]) -> None:
@@ -137,6 +148,27 @@ def built_body(refitted: Refit, muscles: bool) -> Body:
 
 def _first(values: Iterable[float | None]) -> float | None:
     return next((float(v) for v in values if v is not None), None)
+
+
+def rig_lines(rig: RefinedRig) -> list[str]:
+    """What adjustment found, in words."""
+    lines = []
+    for bundle in rig.bundles:
+        if bundle is None:
+            continue
+        before, after = bundle.median_px
+        if not bundle.demanded:
+            lines.append(f"cameras: calibration kept ({before:.1f} px, {after:.1f} at best)")
+            continue
+        lines.append(
+            f"cameras: calibration contradicts the pictures, refined ({before:.1f} -> {after:.1f} px median)"
+        )
+        lines += [
+            f"  {c.name}: {c.median_px[0]:.1f} -> {c.median_px[1]:.1f} px, turned {c.turn_deg:.2f} deg,"
+            f" moved {1000 * c.shift_m:.0f} mm, clock {1000 * c.change[CLOCK]:+.1f} ms"
+            for c in bundle.changes
+        ]
+    return lines
 
 
 def _words(trial: RefittedTrial) -> str:

@@ -12,7 +12,7 @@ from kincast.models.body import BodyParameters
 from kincast.models.body_fit import fit_body
 from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
-from kincast.offline.noise import NoiseEstimate, assumed_noise, learned_noise
+from kincast.offline.noise import NoiseEstimate, assumed_noise, learned_noise, with_tails
 from kincast.offline.refit_config import RefitConfig
 from kincast.offline.refitted import RefittedTrial, Trial
 from kincast.offline.tracked import tracked_rows
@@ -69,6 +69,7 @@ class RefitState:
                 if self._config.view_bias:
                     state.bias = self._learned_bias(state)
                 state.noise = learned_noise(state.problem, state.fit.errors, state.noise)
+                state.prior = with_tails(state.prior, state.noise)
             if self._config.posture:
                 state.prior = self._learned_prior(state)
 

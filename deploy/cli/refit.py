@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from kincast.deploy.cli.replay import ReplayOptionError, read_body, recorded_inputs
+
+if TYPE_CHECKING:
+    from kincast.offline.refit import Refit as RefitFound
+    from kincast.offline.refitted import RefittedTrial
+    from kincast.streaming.results.session import RunFacts
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,11 @@ class Refit:
             raise ReplayOptionError(
                 "--kinetics twin: no learned twin ships with this version; choose: optimisation"
             )
-        found = refit(self.recordings, read_body(self.body), tell=print)
+        found = refit(self.recordings, read_body(self.body), tell=print, fix_cameras=self.fix_cameras)
         body = built_body(found, muscles=not self.torques)
         for refitted, folder in zip(found.trials, self.folders(), strict=True):
             results = session_results(refitted, body, KineticsConfig(muscles=not self.torques))
-            facts = self._facts(refitted.trial.path, refitted.trial.header, found)
+            facts = self._facts(refitted, found)
             write_results(folder, results, facts, recorded_inputs(refitted.trial.path))
             valid = results.kinematics_valid.mean() if len(results.t_ns) else 0.0
             print(
@@ -66,18 +71,18 @@ class Refit:
             folders.append(self.output / (path.stem if count == 1 else f"{path.stem}-{count}"))
         return folders
 
-    def _facts(self, path, header, found):
+    def _facts(self, refitted: RefittedTrial, found: RefitFound) -> RunFacts:
         import hashlib
 
         from kincast.streaming.results.session import RunFacts
 
         return RunFacts(
-            header=header,
+            header=refitted.trial.header,
             body=found.body,
-            cameras=found.cameras,
+            cameras=refitted.problem.cameras,
             kinetics=self.kinetics,
-            input_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-            cameras_adjusted=False,
+            input_sha256=hashlib.sha256(refitted.trial.path.read_bytes()).hexdigest(),
+            cameras_adjusted=found.cameras_adjusted,
             config={
                 "recordings": [p.name for p in self.recordings],
                 "body": str(self.body or ""),

@@ -40,16 +40,17 @@ class SplineConfig:
 
 
 @dataclass(frozen=True)
-class _Sampling:
+class Sampling:
     """Which control poses act at some instants, and how much."""
 
     first: Int64[np.ndarray, " n"]
     weights: Float64[np.ndarray, "n 3 order"]
 
-    @staticmethod
-    def at(knots: Knots, t_ns: Int64[np.ndarray, " n"]) -> _Sampling:
-        first, u = knots.place(t_ns)
-        return _Sampling(first, knots.weights(u))
+
+def sampling_of(knots: Knots, t_ns: Int64[np.ndarray, " n"]) -> Sampling:
+    """At instants ``t_ns``."""
+    first, u = knots.place(t_ns)
+    return Sampling(first, knots.weights(u))
 
 
 @dataclass
@@ -78,7 +79,7 @@ class SplineFitter:
             dense = np.linspace(problem.first_ns, problem.last_ns, 2 * knots.count + 2).astype(np.int64)
             spline = through(knots, dense, start.motion(dense).q)
         linearisation = Linearisation(problem, body)
-        sampling = _Sampling.at(knots, problem.pictures.t_ns)
+        sampling = sampling_of(knots, problem.pictures.t_ns)
         roughness = _Roughness(knots, problem)
         system = _assembled(linearisation, roughness, sampling, spline)
         damping, done = config.damping, 0
@@ -90,7 +91,7 @@ class SplineFitter:
                 damping = max(10.0 * damping, 1e-6)
                 continue
             step = np.clip(step, -config.max_step, config.max_step)
-            candidate = _moved(spline, step)
+            candidate = moved_by(spline, step)
             new = _assembled(linearisation, roughness, sampling, candidate)
             if not new.loss <= system.loss:
                 if np.abs(step).max() < config.settled_step:
@@ -120,7 +121,7 @@ class SplineFit:
         inverse = BandFactor.of(self.band).inverse_band()
         knots = self.trajectory.knots
         order = knots.degree + 1
-        sampling = _Sampling.at(knots, t_ns)
+        sampling = sampling_of(knots, t_ns)
         turns = self.trajectory.evaluate(sampling.first, sampling.weights)[3]
         pose = np.empty((len(t_ns), N, N))
         rates = np.empty((2, len(t_ns), N))
@@ -171,7 +172,7 @@ class _Roughness:
 
 
 def _assembled(
-    linearisation: Linearisation, roughness: _Roughness, sampling: _Sampling, spline: PoseSpline
+    linearisation: Linearisation, roughness: _Roughness, sampling: Sampling, spline: PoseSpline
 ) -> _System:
     q, v, _, turns = spline.evaluate(sampling.first, sampling.weights)
     terms, errors = linearisation.terms(q, v)
@@ -187,7 +188,7 @@ def _assembled(
 
 
 def _spread(
-    knots: Knots, sampling: _Sampling, turns: Float64[np.ndarray, "n order 3 3"], terms: Terms
+    knots: Knots, sampling: Sampling, turns: Float64[np.ndarray, "n order 3 3"], terms: Terms
 ) -> tuple[Float64[np.ndarray, "offset control 40 40"], Float64[np.ndarray, "control 40"]]:
     """Instants' terms onto the control poses that act there.
 
@@ -213,7 +214,8 @@ def _spread(
     return blocks.reshape(order, knots.count, N, N), descent
 
 
-def _moved(spline: PoseSpline, step: Float64[np.ndarray, "control 40"]) -> PoseSpline:
+def moved_by(spline: PoseSpline, step: Float64[np.ndarray, "control 40"]) -> PoseSpline:
+    """Every control pose moved by a tangent step."""
     control = spline.control.copy()
     control[:, :3] += step[:, :3]
     control[:, 3:7] = quaternion_multiply(control[:, 3:7], quaternion_exp(step[:, TURN]))

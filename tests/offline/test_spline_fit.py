@@ -20,9 +20,9 @@ from kincast.offline.trajectory.spline import (
     SplineConfig,
     SplineFitter,
     _assembled,
-    _moved,
     _Roughness,
-    _Sampling,
+    moved_by,
+    sampling_of,
 )
 from tests.models.rig import ring_of_cameras, standing_pose
 
@@ -90,13 +90,13 @@ def test_descent_is_minus_the_gradient_of_the_loss(degree: int) -> None:
     dense = np.linspace(problem.first_ns, problem.last_ns, 60).astype(np.int64)
     spline = through(knots, dense, truth.motion(dense).q)
     linearisation = Linearisation(problem, BodyParameters())
-    parts = (linearisation, _Roughness(knots, problem), _Sampling.at(knots, problem.pictures.t_ns))
+    parts = (linearisation, _Roughness(knots, problem), sampling_of(knots, problem.pictures.t_ns))
     descent = _assembled(*parts, spline).descent
     random = np.random.default_rng(3)
     for _ in range(4):
         direction = random.normal(size=descent.shape)
         h = 2e-4
-        losses = [_assembled(*parts, _moved(spline, s * h * direction)).loss for s in (-1, 1)]
+        losses = [_assembled(*parts, moved_by(spline, s * h * direction)).loss for s in (-1, 1)]
         assert (losses[0] - losses[1]) / (2 * h) == pytest.approx((descent * direction).sum(), rel=0.03)
 
 
