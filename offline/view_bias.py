@@ -21,8 +21,6 @@ from kincast.offline.trajectory.problem import FitProblem, ViewErrors
 
 SECTORS = 8
 SD_PX = 2.0
-LEAST_VIEW_CHANGE_RAD = np.radians(6.0)
-"""Where the view hardly changes the error is the same throughout, and cannot be told from where the keypoint sits."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +49,6 @@ def azimuths(
     forward = np.asarray(matrix_from_quaternion(q[:, 3:7]))[:, :2, 0]
     towards = centre[problem.pictures.camera][..., :2] - q[:, None, :2]
     return np.arctan2(towards[..., 1], towards[..., 0]) - np.arctan2(forward[:, 1], forward[:, 0])[:, None]
-
-
-def view_change_rad(problem: FitProblem, q: Float64[np.ndarray, "instant 41"]) -> float:
-    """How far the cameras' view of the person changes in the recording: sd of the azimuth, mean over the cameras."""
-    azimuth = azimuths(problem, q)
-    filled = problem.pictures.row >= 0
-    spread = []
-    for c in range(len(problem.cameras)):
-        mine = azimuth[filled & (problem.pictures.camera == c)]
-        if len(mine):
-            resultant = min(abs(np.exp(1j * mine).mean()), 1.0)
-            spread.append(np.sqrt(max(-2.0 * np.log(max(resultant, 1e-9)), 0.0)))
-    return float(np.mean(spread)) if spread else 0.0
 
 
 def sector_shares(
@@ -105,8 +90,6 @@ def learned_view_bias(
     v: Float64[np.ndarray, "instant 40"],
 ) -> ViewBias:
     """From the residuals of a fit; the pictures of ``problem`` are those from which no bias was taken off."""
-    if view_change_rad(problem, q) < LEAST_VIEW_CHANGE_RAD:
-        return ViewBias.none(problem.pictures.sites)
     residual = residuals_px(problem, linearisation, errors, q, v)
     shares = sector_shares(problem, q).reshape(-1, SECTORS).astype(np.float64)
     time_s = float(problem.prior.pixel_noise.correlation_time_s)
