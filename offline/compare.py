@@ -138,7 +138,7 @@ def compare(out: Path, truth: Path, skip_s: float = 0.0) -> Comparison:
     sides = load_sides(out, truth, skip_s)
     ours, measured, clock_s = sides.ours, sides.truth, sides.clock_s
     mass_kg = measured.mass_kg or (float(ours.body.mass_kg) if ours.body is not None else 0.0)
-    height_m = measured.height_m or 0.0
+    height_m = measured.height_m or _height_m(ours)
     grf, torques = ours.ground_forces, ours.torques
     with_forces = grf is not None and len(grf.time_s) == len(clock_s) and mass_kg > 0
     with_moments = torques is not None and len(torques.time_s) == len(clock_s) and mass_kg * height_m > 0
@@ -159,6 +159,12 @@ def compare(out: Path, truth: Path, skip_s: float = 0.0) -> Comparison:
         markers_mm=_own_markers(ours),
         baselines={},
     )
+
+
+def _height_m(ours: ResultsFolder) -> float:
+    """The session's stature where the truth does not say; 0 if unknown."""
+    height = ours.summary.get("height_m")
+    return float(height) if isinstance(height, (int, float)) and not isinstance(height, bool) else 0.0
 
 
 def _compare_points(ours: ResultsFolder, trial: Path) -> Comparison:

@@ -66,6 +66,19 @@ def _lines(c: Comparison) -> Iterator[str]:
             for name, v in s.median_abs_mm.items()
         )
         yield f"strides ({s.strides}), median abs error and bias (mm): {figures}"
+    if not c.baselines:
+        absent = {
+            "forces": (c.forces, "no plates with a foot on them"),
+            "joint moments": (c.moments, "no inverse dynamics at the truth, or mass or height unknown"),
+            "events": (c.events, "no events and no plates at the truth"),
+            "strides": (
+                c.strides,
+                "no stride of ours has both strikes, and the other foot's between, at the truth",
+            ),
+        }
+        for what, (figures, why) in absent.items():
+            if figures is None:
+                yield f"{what}: not compared ({why})"
     if c.reprojection:
         yield f"reprojection: {_fits(c.reprojection)}"
     if c.markers_mm is not None:

@@ -12,6 +12,7 @@ from kincast.streaming.results.storage import Storage
 from kincast.streaming.results.trc import Trc
 
 LOADED_N = 20.0
+SHORTEST_S = 0.05
 NEAR_M = 0.25
 """A contact belongs to a foot whose markers' centre stays this close to the centre of pressure."""
 CARRIED_SHARE = 0.7
@@ -63,6 +64,30 @@ def feet_forces(
     loaded = vertical > LOADED_N
     cop = np.where(loaded[..., None], moment / np.where(loaded, vertical, 1.0)[..., None], np.nan)
     return from_opensim(force), from_opensim(cop)
+
+
+def contacts(
+    time_s: Float64[np.ndarray, " row"], vertical_n: Float64[np.ndarray, " row"]
+) -> list[tuple[float | None, float | None]]:
+    """Begin and end of every contact of one foot (20 N); None where it began before, or ends after, the recording.
+
+    Shorter losses of contact than :data:`SHORTEST_S`, and shorter contacts, are noise of the plates.
+    """
+    loaded = vertical_n > LOADED_N
+    for state in (True, False):
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], loaded == state, [False]]).astype(int)))
+        for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            inside = begin > 0 and end < len(loaded)
+            if inside and time_s[end] - time_s[begin] < SHORTEST_S:
+                loaded[begin:end] = not state
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], loaded, [False]]).astype(int)))
+    return [
+        (
+            float(time_s[begin]) if begin > 0 else None,
+            float(time_s[end - 1]) if end < len(loaded) else None,
+        )
+        for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    ]
 
 
 def _foot_tracks(markers: Trc, time_s: Float64[np.ndarray, " row"]) -> Float64[np.ndarray, "row 2 2"] | None:

@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from kincast.models.errors import UserMistakeError
-from kincast.offline.plates import carried, feet_forces
+from kincast.offline.heel_markers import heel_keypoints
+from kincast.offline.plates import carried, contacts, feet_forces
 from kincast.streaming.results.csv_table import CsvTable, read_csv
 from kincast.streaming.results.reader import read_json_object
 from kincast.streaming.results.storage import Storage, read_storage
@@ -151,16 +152,28 @@ def _read_opensim(place: Path, motion: Path, trial: str, mass_kg: float | None) 
         place, f"ID/{trial}_grf.mot", f"{trial}_grf.mot", f"{trial}_forces.mot", f"ID/{trial}_forces.mot"
     )
     moments = _first(place, f"ID/{trial}_id.sto", f"{trial}_id.sto")
-    markers = _first(place, f"MarkerData/{trial}.trc", f"{trial}.trc")
+    marker_file = _first(place, f"MarkerData/{trial}.trc", f"{trial}.trc")
+    markers = None if marker_file is None else read_trc(marker_file)
+    feet = None if forces is None else _opensim_forces(read_storage(forces), markers, mass_kg)
     return Truth(
         name=trial,
         motion=degrees(read_storage(motion)),
         mass_kg=mass_kg,
-        forces=None
-        if forces is None
-        else _opensim_forces(read_storage(forces), None if markers is None else read_trc(markers), mass_kg),
+        forces=feet,
         moments=None if moments is None else read_storage(moments),
+        events=None if feet is None else _plate_events(feet),
+        keypoints=None if markers is None else heel_keypoints(markers),
     )
+
+
+def _plate_events(forces: TruthForces) -> tuple[TruthEvent, ...]:
+    """Where a foot's load passes 20 N; a foot that comes down half beside the plates is a little late."""
+    found: list[TruthEvent] = []
+    for foot, side in enumerate(SIDES):
+        for begin, end in contacts(forces.time_s, forces.force[:, foot, 2]):
+            found += [] if begin is None else [TruthEvent(begin, side, "foot_strike")]
+            found += [] if end is None else [TruthEvent(end, side, "foot_off")]
+    return tuple(sorted(found, key=lambda e: e.time_s))
 
 
 def _first(place: Path, *names: str) -> Path | None:

@@ -16,9 +16,12 @@ from kincast.offline.compare import compare, load_sides
 from kincast.offline.compare_plot import plot
 from kincast.offline.compare_table import table
 from kincast.offline.event_errors import OurEvent, match
+from kincast.offline.heel_markers import heel_keypoints
+from kincast.offline.plates import contacts
 from kincast.offline.truth import TruthEvent, TruthMissingError, read_truth
 from kincast.streaming.messages import GaitEvent, SessionHeader, Stride
 from kincast.streaming.results.session import RunFacts, SessionResults
+from kincast.streaming.results.trc import Trc
 from kincast.streaming.results.writer import write_results
 
 START_NS = 500_000_000
@@ -174,6 +177,52 @@ def test_opensim_style_folder_is_found_by_the_trials_name(data_dir, tmp_path) ->
         compare(write(tmp_path / "other", session(40), 62.6, name="nothing"), place)
     one = compare(folder, place / "IK" / "walking1_ik.mot")
     assert one.angles == got.angles
+
+
+@pytest.mark.data
+def test_plates_and_heel_markers_give_events_and_strides(data_dir) -> None:
+    """The optical truth of the same trial as a multi-view case is an independent way to both."""
+    case = read_truth(data_dir / "multiview" / "walking1", "")
+    folder = read_truth(data_dir / "opencap_subject4_markers", "walking1")
+    assert case.events is not None
+    assert folder.events is not None
+    assert folder.forces is not None
+    for event in folder.events:
+        nearest = min(
+            (e for e in case.events if (e.side, e.event) == (event.side, event.event)),
+            key=lambda e: abs(e.time_s - event.time_s),
+        )
+        assert abs(nearest.time_s - event.time_s) < 0.015
+    assert len(folder.events) >= 4
+    assert folder.keypoints is not None
+    assert folder.keypoints.markers == ("RHeel", "LHeel", "Hip")
+    assert np.isfinite(folder.keypoints.points_m).all()
+    heels = folder.keypoints.points_m[:, :2]
+    assert (heels[..., 2] < 0.4).all(), "Z is up"
+
+
+def test_contacts_of_a_noisy_plate() -> None:
+    time_s = np.arange(200) / 100
+    load = np.zeros(200)
+    load[:30] = load[50:120] = load[150:] = 700.0
+    load[80:83] = 0.0  # a hop of the signal
+    load[135:137] = 90.0  # a knock
+    assert contacts(time_s, load) == [(None, 0.29), (0.5, 1.19), (1.5, None)]
+    assert contacts(time_s, np.zeros(200)) == []
+
+
+def test_heel_markers_by_any_laboratorys_spelling() -> None:
+    points = np.zeros((3, 4, 3))
+    points[:, :, 0] = [[0.1, 0.2, 0.3, 0.5]] * 3
+    points[1, 0] = np.nan
+    found = heel_keypoints(
+        Trc("a", 100.0, np.arange(3.0), ("r_calc_study", "L.Heel", "RASI", "LASI"), points)
+    )
+    assert found is not None
+    np.testing.assert_allclose(found.points_m[..., 0], [[0.1, 0.2, 0.4]] * 3)
+    assert (
+        heel_keypoints(Trc("a", 100.0, np.arange(3.0), ("R.Knee", "L.Heel", "RASI", "LASI"), points)) is None
+    )
 
 
 @pytest.mark.data
