@@ -19,10 +19,10 @@ from kincast.models.body_fit import fit_body
 from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
 from kincast.offline.bundle import CLOCK
-from kincast.offline.calibrate import DifferentPeopleError
 from kincast.offline.live_start import live_poses
 from kincast.offline.observe import observe
 from kincast.offline.refit_config import RefitConfig
+from kincast.offline.refit_findings import require_one_person, require_views
 from kincast.offline.refit_state import RefitState
 from kincast.offline.refitted import RefittedTrial, Trial
 from kincast.offline.rig_refined import RefinedRig, refined_rig
@@ -43,12 +43,13 @@ class Refit:
 
     body: BodyParameters
     trials: tuple[RefittedTrial, ...]
-    rig: RefinedRig | None
+    rig: RefinedRig
+    cameras_held: bool
     seconds: dict[str, float]
 
     @property
     def cameras_adjusted(self) -> bool:
-        return self.rig is not None and self.rig.adjusted
+        return self.rig.adjusted and not self.cameras_held
 
 
 def refit(
@@ -63,7 +64,7 @@ def refit(
     The calibration is replaced where the recordings contradict it, unless ``fix_cameras``.
 
     Raises:
-        NothingToRefitError, DifferentPeopleError, NotARecordingError, NothingRecordedError
+        NothingToRefitError, TooFewViewsError, DifferentPeopleError, NotARecordingError, NothingRecordedError
         TooLittleSeenError, UnlikePersonError: see :func:`kincast.models.body_fit.fit_body`.
     """
     config = config or RefitConfig()
@@ -72,18 +73,22 @@ def refit(
     clock = _Clock()
     seen = [observe(path) for path in paths]
     clock.lap("read")
-    one_person([header for header, _ in seen])
-    rig = None if fix_cameras else refined_rig(paths, [observations for _, observations in seen])
-    if rig is not None:
+    names = [path.stem for path in paths]
+    for name, (_, observations) in zip(names, seen, strict=True):
+        require_views(name, observations)
+    rig = refined_rig(paths, [observations for _, observations in seen])
+    if not fix_cameras:
         seen = [(header, found) for (header, _), found in zip(seen, rig.observations, strict=True)]
-        for line in rig_lines(rig):
-            tell(line)
+    for line in rig_lines(rig, fix_cameras):
+        tell(line)
     clock.lap("cameras")
     body_given = body is not None
+    headers = [header for header, _ in seen]
+    require_one_person(headers, [o for _, o in seen] if len(seen) > 1 and not body_given else [], names)
     if body is None:
         body = estimated_body(seen)
         tell(f"body from {len(seen)} recording{'s' if len(seen) > 1 else ''}")
-    body = for_sessions(body, [header for header, _ in seen])
+    body = for_sessions(body, headers)
     clock.lap("body")
     built = build_body(body, "torque", seen[0][1].keypoint_set)
     trials = [
@@ -104,20 +109,7 @@ def refit(
     fitted = state.fitted()
     for trial in fitted:
         tell(f"{trial.trial.path.stem}: {_words(trial)}")
-    return Refit(state.body, fitted, rig, clock.seconds)
-
-
-def one_person(headers: Sequence[SessionHeader]) -> None:
-    """Refuse recordings that name different subjects.
-
-    Raises:
-        DifferentPeopleError
-    """
-    subjects = sorted({h.subject_id for h in headers if h.subject_id})
-    if len(subjects) > 1:
-        raise DifferentPeopleError(
-            f"the recordings are of different people ({', '.join(subjects)}); refit those of one person at a time"
-        )
+    return Refit(state.body, fitted, rig, fix_cameras, clock.seconds)
 
 
 def estimated_body(seen: Sequence[tuple[SessionHeader, Observations]]) -> BodyParameters:
@@ -150,7 +142,7 @@ def _first(values: Iterable[float | None]) -> float | None:
     return next((float(v) for v in values if v is not None), None)
 
 
-def rig_lines(rig: RefinedRig) -> list[str]:
+def rig_lines(rig: RefinedRig, held: bool = False) -> list[str]:
     """What adjustment found, in words."""
     lines = []
     for bundle in rig.bundles:

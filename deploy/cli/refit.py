@@ -58,6 +58,8 @@ class Refit:
                 f"{folder}: {len(results.t_ns)} rows, {valid:.0%} with valid kinematics,"
                 f" {len(results.events)} gait events, {len(results.strides)} strides"
             )
+            for finding in facts.findings:
+                print(f"  finding: {finding}")
         return 0
 
     def folders(self) -> list[Path]:
@@ -74,6 +76,7 @@ class Refit:
     def _facts(self, refitted: RefittedTrial, found: RefitFound) -> RunFacts:
         import hashlib
 
+        from kincast.offline.refit_findings import findings
         from kincast.streaming.results.session import RunFacts
 
         return RunFacts(
@@ -83,6 +86,7 @@ class Refit:
             kinetics=self.kinetics,
             input_sha256=hashlib.sha256(refitted.trial.path.read_bytes()).hexdigest(),
             cameras_adjusted=found.cameras_adjusted,
+            findings=findings(refitted, found.rig, self.fix_cameras),
             config={
                 "recordings": [p.name for p in self.recordings],
                 "body": str(self.body or ""),
