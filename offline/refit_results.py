@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float64
 
 from kincast.models.body import Body, log_scales
-from kincast.models.coordinates import COORDINATES, PELVIS_TRANSLATIONS
+from kincast.models.coordinates import COORDINATES
 from kincast.models.pose_fit import BatchKinematics
-from kincast.models.pose_uncertainty import MODEL_SD_M, MODEL_SD_RAD, coordinate_sd
-from kincast.models.shape_sd import shape_sd
+from kincast.offline.posterior import spread_of
 from kincast.offline.refit_kinetics import gait_of, kinetics_rows, kinetics_table, row_flags
 from kincast.offline.refitted import RefittedTrial
 from kincast.offline.trajectory.motion import Motion, MotionCovariance
@@ -21,8 +18,6 @@ from kincast.streaming.pose_stream import MAX_SD_DEG
 from kincast.streaming.results.pelvis_angles import file_coordinates
 from kincast.streaming.results.session import SessionResults
 
-SHAPE_EVERY = 20
-"""The part of the sd that the body's own uncertainty makes changes slowly."""
 KINETICS_CUTOFF_HZ = 5.0
 """Least force and moment errors on refitted and on error-free walks alike (3.5, 5, 7, 10 Hz compared)."""
 _JUDGED = [
@@ -30,15 +25,6 @@ _JUDGED = [
     for side in ("r", "l")
     for name in ("hip_flexion", "hip_adduction", "knee_angle", "ankle_angle")
 ]
-_TO_FILE_UNITS = np.array([1.0 if name in PELVIS_TRANSLATIONS else 180.0 / np.pi for name in COORDINATES])
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Standard deviations of the 40 file coordinates in file units."""
-
-    total: Float64[np.ndarray, "row 40"]
-    within: Float64[np.ndarray, "row 40"]
 
 
 def session_results(refitted: RefittedTrial, body: Body, config: KineticsConfig) -> SessionResults:
@@ -99,16 +85,3 @@ def site_tracks(body: Body, motion: Motion) -> Float64[np.ndarray, "row site 3"]
     parameters = body.parameters
     offsets = np.array([parameters.site_offsets.get(n, (0.0, 0.0, 0.0)) for n in body.sites], float)
     return BatchKinematics(body.skeleton, chunk=256).poses(log_scales(parameters), offsets, motion.q)[0]
-
-
-def spread_of(body: Body, motion: Motion, covariance: MotionCovariance) -> Spread:
-    """Within: the motion's own posterior and what no covariance knows; total: the body's uncertainty on top."""
-    floor = np.array([MODEL_SD_M**2] * 3 + [MODEL_SD_RAD**2] * 37)
-    within = np.stack(
-        [coordinate_sd(q, c + np.diag(floor)) for q, c in zip(motion.q, covariance.pose, strict=True)]
-    )
-    places = np.unique(np.append(np.arange(0, len(motion.q), SHAPE_EVERY), len(motion.q) - 1))
-    shape = np.stack([shape_sd(body.skeleton, body.parameters, motion.q[i]) for i in places])
-    rows = np.arange(len(motion.q))
-    shape = np.stack([np.interp(rows, places, column) for column in shape.T], axis=1)
-    return Spread(np.hypot(within, shape) * _TO_FILE_UNITS, within * _TO_FILE_UNITS)
