@@ -1,0 +1,217 @@
+"""Are the refit's intervals true? Fits the table of :mod:`kincast.offline.posterior` and judges it on people left out.
+
+    python -m tests.bench.interval_calibration [--only walks ...] [--keep DIR]
+
+Every person's trials are refitted (12 s each at most). Per group of coordinates, factor and floor are those whose coverage, the
+mean over people of each set, is nearest to the stated one; a coarse grid, as four people cannot tell finer. The figures are of
+people whose own trials had no part in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import pickle
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.stats import norm
+
+from tests.bench.live_accuracy import Run, recording
+from tests.bench.refit_accuracy import people, sets
+
+LONGEST_S = 12.0
+FACTORS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3)
+FLOORS_DEG = (0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.2, 1.5, 1.9, 2.4, 3.0)
+PULL = 0.002
+"""Of factor and floor towards what is assumed without people, per squared logarithm."""
+FEWEST_PEOPLE = 3
+MOST_ROWS = 200
+"""Of a trial while fitting: neighbours in time say the same."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One refitted trial against optical motion; columns as ``names``, degrees."""
+
+    person: int
+    set_name: str
+    case: str
+    names: tuple[str, ...]
+    error: Float64[np.ndarray, "row coordinate"]
+    posterior: Float64[np.ndarray, "row coordinate"]
+    shape: Float64[np.ndarray, "row coordinate"]
+
+    def columns(self, wanted: Iterable[str]) -> list[int]:
+        return [self.names.index(n) for n in wanted if n in self.names]
+
+
+def cut_recording(data: Path, folder: Path, run: Run, longest_s: float) -> Path:
+    """The run's recording, at most ``longest_s`` of it."""
+    from kincast.streaming.importers.record import write_recording
+    from kincast.streaming.importers.recording import ImportedRecording
+    from kincast.streaming.messages import KeypointFrame
+    from kincast.streaming.recording import read_recording
+
+    path = folder / f"{run.name}-{longest_s:g}s.mcap"
+    if not path.exists():
+        whole = read_recording(recording(data, folder, run, run.case))
+        messages = [m for m, _ in whole.inputs() if isinstance(m, KeypointFrame)]
+        end_ns = min(m.t_ns for m in messages) + int(longest_s * 1e9)
+        kept = [m for m in messages if m.t_ns < end_ns]
+        write_recording(ImportedRecording(whole.header, kept), path, overwrite=True)
+    return path
+
+
+def judged(data: Path, folder: Path, set_name: str, runs: Sequence[Run]) -> list[Judged]:
+    """Refit a set's people and compare."""
+    from kincast.models.coordinates import JOINT_COORDINATES
+    from kincast.offline.posterior import COORDINATES, SHAPE_FACTOR, posterior_sd, spread_of
+    from kincast.offline.refit import built_body, refit
+    from kincast.offline.truth import read_truth
+    from kincast.streaming.results.pelvis_angles import file_coordinates
+
+    out = []
+    for person, cases in enumerate(people([r.case for r in runs])):
+        by_case = {r.case: r for r in runs}
+        found = refit([cut_recording(data, folder, by_case[c], LONGEST_S) for c in cases])
+        body = built_body(found, muscles=False)
+        for case, trial in zip(cases, found.trials, strict=True):
+            t_ns = trial.trial.live.t_ns
+            truth = read_truth(data / "multiview" / case, case)
+            time_s = t_ns * 1e-9
+            inside = (time_s >= truth.motion.time_s[0]) & (time_s <= truth.motion.time_s[-1])
+            motion, covariance = trial.fit.trajectory.motion(t_ns), trial.fit.covariance(t_ns)
+            spread = spread_of(body, motion, covariance)
+            turning = ("pelvis_tilt", "pelvis_list", "pelvis_rotation", *JOINT_COORDINATES)
+            names = tuple(n for n in turning if n in truth.motion.columns)
+            columns = [COORDINATES.index(n) for n in names]
+            expected = truth.motion.at(time_s[inside], list(names))
+            expected *= [truth.knee_sign if n.startswith("knee") else 1 for n in names]
+            error = file_coordinates(motion.q)[inside][:, columns] - expected
+            shape = np.sqrt(np.maximum(spread.total**2 - spread.within**2, 0.0)) / SHAPE_FACTOR
+            posterior = posterior_sd(motion, covariance)
+            wrapped = (error + 180.0) % 360.0 - 180.0
+            parts = (wrapped, posterior[inside][:, columns], shape[inside][:, columns])
+            out.append(Judged(person, set_name, case, names, *parts))
+    return out
+
+
+def fitted_group(trials: Sequence[Judged], names: Sequence[str]):
+    """Interval of one group of coordinates from the trials of some people, or None if too few were measured."""
+    from kincast.offline.angle_errors import COVERAGES
+    from kincast.offline.posterior import UNCHECKED, Interval
+
+    reach = norm.ppf(0.5 + COVERAGES / 2)
+    data = [
+        (t.person, t.set_name, (e - e.mean(axis=0))[every], t.posterior[every][:, t.columns(names)])
+        for t in trials
+        for e in [t.error[:, t.columns(names)]]
+        for every in [slice(None, None, 1 + len(e) // MOST_ROWS)]
+        if e.size and e.std() > 1e-9 and np.ptp(e, axis=0).min() > 1e-6
+    ]
+    if len({person for person, *_ in data}) < FEWEST_PEOPLE:
+        return None
+
+    def loss(pair: tuple[float, float]) -> float:
+        factor, floor = pair
+        total = 0.0
+        set_names = sorted({s for _, s, *_ in data})
+        for name in set_names:
+            per_person: dict[int, list] = {}
+            for person, s, error, posterior in data:
+                if s == name:
+                    z = np.sort(np.abs(error / np.hypot(factor * posterior, floor)), axis=None)
+                    found = np.searchsorted(z, reach, side="right") / z.size
+                    per_person.setdefault(person, []).append(found)
+            mean = np.mean([np.mean(c, axis=0) for c in per_person.values()], axis=0)
+            total += float(np.mean((mean - COVERAGES) ** 2))
+        away = np.log(factor) ** 2 + np.log(floor / UNCHECKED.floor_deg) ** 2
+        return total / len(set_names) + PULL * float(away)
+
+    return Interval(*min(itertools.product(FACTORS, FLOORS_DEG), key=loss))
+
+
+def fitted_table(trials: Sequence[Judged]):
+    """Every group's interval."""
+    from kincast.offline.posterior import GROUPS
+
+    found = {group: fitted_group(trials, names) for group, names in GROUPS.items()}
+    return {group: interval for group, interval in found.items() if interval is not None}
+
+
+def errors_of_calibration(trial: Judged, intervals, shape_factor: float) -> tuple[float, float]:
+    """Expected calibration error within and in total, main coordinates, as ``kincast compare`` has it."""
+    from kincast.offline.angle_errors import MAIN, calibration_error
+    from kincast.offline.posterior import COORDINATES, within_sd
+
+    columns = trial.columns(MAIN)
+    whole = np.zeros((len(trial.error), 40))
+    whole[:, [COORDINATES.index(n) for n in trial.names]] = trial.posterior
+    within = within_sd(whole, intervals)[:, [COORDINATES.index(trial.names[c]) for c in columns]]
+    raw = trial.error[:, columns]
+    total = np.hypot(within, shape_factor * trial.shape[:, columns])
+    return calibration_error(raw - raw.mean(axis=0), within), calibration_error(raw, total)
+
+
+def trials_of(data: Path, only: Sequence[str], keep: Path | None) -> list[Judged]:
+    """All sets, refitted once and kept where asked."""
+    out: list[Judged] = []
+    with contextlib.ExitStack() as stack:
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, runs in sets().items():
+            if only and name not in only:
+                continue
+            kept = folder / f"intervals-{name.replace(' ', '-')}.pkl"
+            if not kept.exists():
+                kept.write_bytes(pickle.dumps(judged(data, folder, name, runs)))
+            out += [replace(t, set_name=name) for t in pickle.loads(kept.read_bytes())]
+    return out
+
+
+def measure(data: Path | None, only: Sequence[str] = (), keep: Path | None = None) -> dict[str, float]:
+    """ECE on people left out: before (the fit's own posterior) and after, median and worst over the trials of a set."""
+    from kincast.offline.posterior import SHAPE_FACTOR
+
+    if data is None:
+        return {}
+    trials = trials_of(data, only, keep)
+    figures: dict[str, float] = {}
+    tables = {p: fitted_table([t for t in trials if t.person != p]) for p in {t.person for t in trials}}
+    for name in dict.fromkeys(t.set_name for t in trials):
+        own = [t for t in trials if t.set_name == name]
+        plain = np.array([errors_of_calibration(t, {}, 1.0) for t in own])
+        found = np.array([errors_of_calibration(t, tables[t.person], SHAPE_FACTOR) for t in own])
+        for k, kind in enumerate(("within", "total")):
+            figures[f"intervals {name}: ECE {kind}, uncalibrated"] = float(np.median(plain[:, k]))
+            figures[f"intervals {name}: ECE {kind}, left out"] = float(np.median(found[:, k]))
+            figures[f"intervals {name}: ECE {kind}, left out, worst trial"] = float(found[:, k].max())
+    return figures
+
+
+def main() -> None:
+    from tests.bench.__main__ import data_dir
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", default=[], help="sets: " + ", ".join(sets()))
+    parser.add_argument("--keep", type=Path, help="keep recordings and refitted trials here")
+    options = parser.parse_args()
+    data = data_dir()
+    with contextlib.ExitStack() as stack:
+        keep = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for figure, value in measure(data, options.only, keep).items():
+            print(f"{figure:60s} {value:8.3f}")
+        if data is not None:
+            print("\ntable of all people:")
+            for group, interval in fitted_table(trials_of(data, options.only, keep)).items():
+                print(f'    "{group}": Interval({interval.factor}, {interval.floor_deg}),')
+
+
+if __name__ == "__main__":
+    main()
