@@ -25,6 +25,7 @@ def opensim_moments(model: Path, motion: Path, forces: TruthForces, folder: Path
     """
     import opensim
 
+    opensim.Logger.removeFileSink()  # no opensim.log where the benches run
     opensim.Logger.setLevelString("Off")
     folder.mkdir(parents=True, exist_ok=True)
     write_forces(forces, folder / "forces.mot")

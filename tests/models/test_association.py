@@ -5,32 +5,10 @@ import numpy as np
 import pytest
 
 from kincast.models.association import associate, exchange_legs, leg_swapped
-from kincast.models.camera import Camera
 from kincast.models.triangulation import triangulate
+from tests.models.rig import uneven_ring
 
 LEGS = ((11, 12), (13, 14), (15, 16), (20, 21), (22, 23), (24, 25))
-
-
-def ring(n: int) -> tuple[Camera, ...]:
-    cameras = []
-    for i in range(n):
-        angle = 2 * np.pi * i / max(n, 5) + 0.3
-        centre = np.array([4.5 * np.cos(angle), 4.5 * np.sin(angle), 1.2 + 0.3 * (i % 3)])
-        forward = (np.array([0.0, 0.0, 1.0]) - centre) / np.linalg.norm(np.array([0.0, 0.0, 1.0]) - centre)
-        right = np.cross(forward, [0.0, 0.0, 1.0])
-        right /= np.linalg.norm(right)
-        rotation = np.stack([right, np.cross(forward, right), forward])
-        cameras.append(
-            Camera(
-                f"cam{i}",
-                (1920, 1080),
-                np.array([[1200.0, 0, 960], [0, 1195, 540], [0, 0, 1]]),
-                np.array([-0.12, 0.06, 1e-3, -5e-4, -0.01, 0, 0, 0]),
-                cv2.Rodrigues(rotation)[0][:, 0],
-                -rotation @ centre,
-            )
-        )
-    return tuple(cameras)
 
 
 def person(rng, at):
@@ -57,7 +35,7 @@ def project(cameras, points, rng, noise_px=2.5):
 @pytest.mark.parametrize("n_cameras", [2, 4, 8, 16])
 def test_three_people_in_shuffled_order_are_told_apart(n_cameras):
     rng = np.random.default_rng(n_cameras)
-    cameras = ring(n_cameras)
+    cameras = uneven_ring(n_cameras, places=5)
     views = [project(cameras, person(rng, at), rng) for at in ([0, 0, 0], [0.9, 0.4, 0], [-0.7, 0.8, 0])]
     views[2][: n_cameras // 2, ::2] = 0.0  # the third is half hidden: ranked last
     order = [rng.permutation(3) for _ in cameras]
@@ -74,7 +52,7 @@ def test_three_people_in_shuffled_order_are_told_apart(n_cameras):
 
 def test_nobody_one_camera_and_strangers_give_no_person():
     rng = np.random.default_rng(0)
-    cameras = ring(3)
+    cameras = uneven_ring(3, places=5)
     nobody = np.zeros((0, 26, 3))
     assert associate(cameras, [nobody] * 3) == ()
     one = project(cameras, person(rng, [0, 0, 0]), rng)
@@ -87,7 +65,7 @@ def test_nobody_one_camera_and_strangers_give_no_person():
 
 def test_a_camera_that_sees_only_a_stranger_is_left_out():
     rng = np.random.default_rng(5)
-    cameras = ring(4)
+    cameras = uneven_ring(4, places=5)
     me, stranger = (
         project(cameras, person(rng, [0, 0, 0]), rng),
         project(cameras, person(rng, [1.2, 0, 0]), rng),
@@ -99,7 +77,7 @@ def test_a_camera_that_sees_only_a_stranger_is_left_out():
 
 def test_leg_swaps_are_found_and_undone():
     rng = np.random.default_rng(3)
-    cameras = ring(6)
+    cameras = uneven_ring(6, places=5)
     clean = np.stack([project(cameras, person(rng, [0.02 * t, 0, 0]), rng) for t in range(20)])
     truth = rng.random((20, 6)) < 0.1
     truth[:, :2] = False
@@ -112,7 +90,7 @@ def test_leg_swaps_are_found_and_undone():
 
 def test_a_bad_knee_is_no_leg_swap():
     rng = np.random.default_rng(4)
-    cameras = ring(5)
+    cameras = uneven_ring(5, places=5)
     view = project(cameras, person(rng, [0, 0, 0]), rng)[None]
     view[:, 2, 13, :2] += 200.0
     points = triangulate(cameras, view)

@@ -27,6 +27,7 @@ from kincast.models.foot_flat import flat_feet, with_foot_axes
 from kincast.models.observations import Observations, without_soft_sites
 from kincast.models.pose_fit import BatchKinematics, integrated, posture
 from kincast.models.seen_points import SeenPoints, seen_points
+from tests.models.rig import uneven_ring
 
 PERSON = BodyParameters(
     scales={
@@ -49,28 +50,6 @@ PERSON = BodyParameters(
         "Neck": (0.008, 0.010, 0.002),
     },
 )
-
-
-def ring(n):
-    cameras = []
-    for i in range(n):
-        angle = 2 * np.pi * i / n + 0.3
-        centre = np.array([4.5 * np.cos(angle), 4.5 * np.sin(angle), 1.2 + 0.3 * (i % 3)])
-        forward = (np.array([0.0, 0.0, 1.0]) - centre) / np.linalg.norm(np.array([0.0, 0.0, 1.0]) - centre)
-        right = np.cross(forward, [0.0, 0.0, 1.0])
-        right /= np.linalg.norm(right)
-        rotation = np.stack([right, np.cross(forward, right), forward])
-        cameras.append(
-            Camera(
-                f"cam{i}",
-                (1920, 1080),
-                np.array([[1200.0, 0, 960], [0, 1195, 540], [0, 0, 1]]),
-                np.array([-0.12, 0.06, 1e-3, -5e-4, -0.01, 0, 0, 0]),
-                cv2.Rodrigues(rotation)[0][:, 0],
-                -rotation @ centre,
-            )
-        )
-    return tuple(cameras)
 
 
 def walk(n, dt=1 / 30):
@@ -131,7 +110,7 @@ def person():
 @pytest.fixture(scope="module")
 def walking(person):
     q, t_ns = walk(45)
-    return seen_by(ring(6), placed(person, q), t_ns)
+    return seen_by(uneven_ring(6), placed(person, q), t_ns)
 
 
 def test_derivatives_by_shape_and_pose_match_finite_differences():
@@ -228,16 +207,16 @@ def test_poses_of_the_fit_are_near_the_true_ones(walking):
 def test_two_cameras_swaps_and_a_dropped_camera_still_give_a_body(person):
     q, t_ns = walk(40)
     points = placed(person, q)
-    two = fit_body(seen_by(ring(5)[:2], points, t_ns))
+    two = fit_body(seen_by(uneven_ring(5)[:2], points, t_ns))
     assert abs(two.parameters.scales["overall"] / PERSON.scales["overall"] - 1) < 0.06
-    seen = seen_by(ring(5), points, t_ns)
+    seen = seen_by(uneven_ring(5), points, t_ns)
     legs = np.arange(26)
     for left in (11, 13, 15, 20, 22, 24):
         legs[[left, left + 1]] = left + 1, left
     seen.keypoints[5:12, 1] = seen.keypoints[5:12, 1][:, legs]
     seen.keypoints[20:, 3] = 0.0
     disturbed = fit_body(seen)
-    clean = fit_body(seen_by(ring(5), points, t_ns))
+    clean = fit_body(seen_by(uneven_ring(5), points, t_ns))
     for s in SCALES:
         assert abs(disturbed.parameters.scales[s] / clean.parameters.scales[s] - 1) < 0.02
 
@@ -269,14 +248,14 @@ def test_sitting_and_rising_does_not_shrink_the_pelvis(person):
     q[:, 3:7] = np.sqrt(0.5) * np.stack(
         [np.cos(lean / 2), np.cos(lean / 2), -np.sin(lean / 2), np.sin(lean / 2)], axis=1
     )
-    fit = fit_body(seen_by(ring(6), placed(person, q), t_ns))
+    fit = fit_body(seen_by(uneven_ring(6), placed(person, q), t_ns))
     assert abs(fit.parameters.scales["pelvis"] / PERSON.scales["pelvis"] - 1) < 0.12
     assert abs(fit.parameters.scales["overall"] / PERSON.scales["overall"] - 1) < 0.05
 
 
 def test_several_recordings_of_one_person_share_one_body(person, walking):
     q, t_ns = walk(30)
-    other = seen_by(ring(4), placed(person, q[::-1]), t_ns, seed=5)
+    other = seen_by(uneven_ring(4), placed(person, q[::-1]), t_ns, seed=5)
     fit = fit_body([walking, other])
     assert len(fit.frames) == 2
     assert fit.effective_instants > fit_body(walking).effective_instants
@@ -286,7 +265,7 @@ def test_children_and_known_height():
     child = build_body(BodyParameters(scales={"overall": 0.62}))
     q, t_ns = walk(30)
     q[:, 2] -= 0.35
-    seen = seen_by(ring(6), placed(child, q), t_ns)
+    seen = seen_by(uneven_ring(6), placed(child, q), t_ns)
     assert abs(fit_body(seen).parameters.scales["overall"] - 0.62) < 0.03
     assert abs(fit_body(seen, height_m=0.62 * 1.70).parameters.scales["overall"] - 0.62) < 0.02
 
@@ -316,7 +295,7 @@ def test_flat_feet_are_those_that_stand(person):
     standing[:, 7:] = 0.0
     standing[30:, 7 + JOINT_COORDINATES.index("hip_flexion_r")] = np.radians(40)
     standing[30:, 7 + JOINT_COORDINATES.index("knee_angle_r")] = np.radians(60)
-    seen = seen_points(seen_by(ring(4), placed(person, standing), t_ns, noise_px=0.5))
+    seen = seen_points(seen_by(uneven_ring(4), placed(person, standing), t_ns, noise_px=0.5))
     flat = flat_feet(seen, "HALPE_26")
     assert flat[3:27].all()
     assert not flat[32:, 0].any()
@@ -343,7 +322,7 @@ def test_too_little_is_refused(walking):
 def test_what_is_no_person_is_refused(walking):
     rng = np.random.default_rng(3)
     points = rng.uniform([-1, -1, 0], [1, 1, 2], (45, 26, 3))
-    strange = seen_by(ring(6), points, walking.t_ns[:, 0].copy())
+    strange = seen_by(uneven_ring(6), points, walking.t_ns[:, 0].copy())
     with pytest.raises(UnlikePersonError):
         fit_body(strange)
 

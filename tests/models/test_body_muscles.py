@@ -105,6 +105,7 @@ def test_strength_follows_volume() -> None:
 def test_moment_arms_agree_with_opensim(data_dir: Path) -> None:
     """RMS over muscles and poses at knee and ankle, against a scaled model of Rajagopal 2016."""
     opensim = pytest.importorskip("opensim")
+    opensim.Logger.removeFileSink()  # no opensim.log where the tests run
     opensim.Logger.setLevelString("off")
     model = opensim.Model(str(data_dir / "coordretraining_treadmill/model.osim"))
     state = model.initSystem()

@@ -46,6 +46,7 @@ ANGLE_DEG = {"knee_angle_r": 50.0, "knee_angle_l": 50.0}
 
 def _opensim(path: Path):
     opensim = pytest.importorskip("opensim")
+    opensim.Logger.removeFileSink()  # no opensim.log where the tests run
     opensim.Logger.setLevelString("off")
     model = opensim.Model(str(path))
     return model, model.initSystem()

@@ -6,35 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kincast.models.camera import Camera
 from kincast.models.observations import Observations, synchronised_keypoints
 from kincast.models.triangulation import TriangulationConfig, triangulate, undistorted
-
-
-def ring(n: int, fisheye: bool = False, radius: float = 4.5, arc_deg: float = 360.0) -> tuple[Camera, ...]:
-    cameras = []
-    for i in range(n):
-        angle = np.radians(arc_deg) * i / n + 0.3
-        centre = np.array([radius * np.cos(angle), radius * np.sin(angle), 1.2 + 0.3 * (i % 3)])
-        forward = np.array([0.0, 0.0, 1.0]) - centre
-        forward /= np.linalg.norm(forward)
-        right = np.cross(forward, [0.0, 0.0, 1.0])
-        right /= np.linalg.norm(right)
-        rotation = np.stack([right, np.cross(forward, right), forward])
-        cameras.append(
-            Camera(
-                f"cam{i}",
-                (1920, 1080),
-                np.array([[1200.0, 0, 960], [0, 1195, 540], [0, 0, 1]]),
-                np.array([-0.12, 0.06, 1e-3, -5e-4, -0.01, 0, 0, 0])
-                if not fisheye
-                else np.array([0.02, -0.01, 0.003, -0.001, 0, 0, 0, 0]),
-                cv2.Rodrigues(rotation)[0][:, 0],
-                -rotation @ centre,
-                fisheye,
-            )
-        )
-    return tuple(cameras)
+from tests.models.rig import uneven_ring
 
 
 def views_of(cameras, points, confidence=0.9):
@@ -63,7 +37,7 @@ def points():
 @pytest.mark.parametrize("fisheye", [False, True])
 @pytest.mark.parametrize("n_cameras", [2, 8, 16])
 def test_exact_views_give_the_point(points, n_cameras, fisheye):
-    cameras = ring(n_cameras, fisheye, arc_deg=360.0 if n_cameras > 2 else 140.0)
+    cameras = uneven_ring(n_cameras, fisheye=fisheye, arc_deg=360.0 if n_cameras > 2 else 140.0)
     result = triangulate(cameras, views_of(cameras, points))
     assert result.valid.all()
     assert np.abs(result.points - points).max() < 1e-5
@@ -71,7 +45,7 @@ def test_exact_views_give_the_point(points, n_cameras, fisheye):
 
 
 def test_gross_outliers_in_two_of_six_cameras_are_rejected(points):
-    cameras = ring(6)
+    cameras = uneven_ring(6)
     keypoints = views_of(cameras, points)
     keypoints[:, 1, :, :2] += 80.0
     keypoints[:, 4, ::2, 0] -= 150.0
@@ -82,7 +56,7 @@ def test_gross_outliers_in_two_of_six_cameras_are_rejected(points):
 
 
 def test_errors_have_the_stated_covariance(points):
-    cameras = ring(8)
+    cameras = uneven_ring(8)
     rng = np.random.default_rng(1)
     many = np.repeat(points, 30, axis=0)
     keypoints = views_of(cameras, many, confidence=1.0)
@@ -96,7 +70,7 @@ def test_errors_have_the_stated_covariance(points):
 
 
 def test_one_view_or_no_angle_is_masked_and_finite(points):
-    cameras = ring(4)
+    cameras = uneven_ring(4)
     keypoints = views_of(cameras, points)
     keypoints[:, 1:] = 0.0
     alone = triangulate(cameras, keypoints)
@@ -113,7 +87,7 @@ def test_one_view_or_no_angle_is_masked_and_finite(points):
 @given(st.integers(0, 2**31 - 1))
 def test_never_non_finite(seed):
     rng = np.random.default_rng(seed)
-    cameras = ring(int(rng.integers(2, 6)))
+    cameras = uneven_ring(int(rng.integers(2, 6)))
     keypoints = rng.uniform(-5000, 5000, (3, len(cameras), 5, 3))
     keypoints[..., 2] = rng.choice([0.0, 0.5, np.nan, 1.0], keypoints.shape[:-1])
     keypoints[rng.random(keypoints.shape) < 0.1] = rng.choice([np.nan, np.inf, 0.0, 1e30])
@@ -125,7 +99,7 @@ def test_never_non_finite(seed):
 
 def test_undistorted_inverts_opencv(points):
     for fisheye in (False, True):
-        cameras = ring(3, fisheye)
+        cameras = uneven_ring(3, fisheye=fisheye)
         normalised, confidence = undistorted(cameras, views_of(cameras, points))
         assert (confidence > 0).all()
         for c, camera in enumerate(cameras):
@@ -134,7 +108,7 @@ def test_undistorted_inverts_opencv(points):
 
 
 def test_free_running_cameras_are_brought_to_one_instant():
-    cameras = ring(4)
+    cameras = uneven_ring(4)
     rng = np.random.default_rng(2)
     start, velocity = rng.uniform([-0.3, -0.3, 0.7], [0.3, 0.3, 1.3], (5, 3)), rng.uniform(-2, 2, (5, 3))
     t_ns = (np.arange(12)[:, None] * 16_666_667 + np.array([0, 4_000_000, 7_000_000, 11_000_000])).astype(
