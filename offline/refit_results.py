@@ -8,6 +8,7 @@ from jaxtyping import Float64
 from kincast.models.body import Body, log_scales
 from kincast.models.coordinates import COORDINATES
 from kincast.models.pose_fit import BatchKinematics
+from kincast.offline.gait_sd import strides_with_posterior_sd
 from kincast.offline.posterior import spread_of
 from kincast.offline.refit_kinetics import gait_of, kinetics_rows, kinetics_table, row_flags
 from kincast.offline.refitted import RefittedTrial
@@ -58,7 +59,7 @@ def session_results(refitted: RefittedTrial, body: Body, config: KineticsConfig)
         site_names=tuple(body.sites),
         muscles=muscles,
         events=gait.events,
-        strides=gait.strides,
+        strides=strides_with_posterior_sd(gait.strides, body, motion, covariance, trial.header.start_ns),
         lag_ms={},
         **kinetics_table(kinetics, len(muscles)),
     )

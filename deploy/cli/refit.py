@@ -28,6 +28,8 @@ class Refit:
     """Body of the person (body.json), held as it is; without it the body is estimated."""
     fix_cameras: bool = False
     """Hold the recorded calibration; without it the cameras are refined where the data demand it."""
+    trajectory: Literal["spline", "implicit"] = "spline"
+    """How the motion is represented: B-splines, or a network trained for minutes (docs/trajectories.md)."""
     kinetics: Literal["twin", "optimisation"] = "optimisation"
     """Which kinetics feed the results. Only optimisation exists in this version."""
     muscles: bool = False
@@ -37,6 +39,7 @@ class Refit:
 
     def run(self) -> int:
         from kincast.offline.refit import built_body, refit
+        from kincast.offline.refit_config import RefitConfig
         from kincast.offline.refit_results import session_results
         from kincast.streaming.kinetics_config import KineticsConfig
         from kincast.streaming.results.writer import write_results
@@ -47,7 +50,13 @@ class Refit:
             raise ReplayOptionError(
                 "--kinetics twin: no learned twin ships with this version; choose: optimisation"
             )
-        found = refit(self.recordings, read_body(self.body), tell=print, fix_cameras=self.fix_cameras)
+        config = RefitConfig()
+        if self.trajectory == "implicit":
+            from kincast.offline.trajectory.implicit import ImplicitFitter
+
+            config = RefitConfig(fitter=ImplicitFitter())
+        body_given = read_body(self.body)
+        found = refit(self.recordings, body_given, config, tell=print, fix_cameras=self.fix_cameras)
         body = built_body(found, muscles=not self.torques)
         for refitted, folder in zip(found.trials, self.folders(), strict=True):
             results = session_results(refitted, body, KineticsConfig(muscles=not self.torques))
@@ -91,6 +100,7 @@ class Refit:
                 "recordings": [p.name for p in self.recordings],
                 "body": str(self.body or ""),
                 "fix_cameras": self.fix_cameras,
+                "trajectory": self.trajectory,
                 "muscles": not self.torques,
                 "seconds": {name: round(s, 3) for name, s in found.seconds.items()},
             },
