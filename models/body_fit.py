@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int64
 from scipy.linalg import block_diag
 
+from kincast.models.base_body import BaseBody
 from kincast.models.body import SCALES, BodyParameters
 from kincast.models.body.skeleton import skeleton_of
 from kincast.models.body_prior import (
@@ -54,7 +55,7 @@ class BodyFitConfig:
     """``max_frames`` over all recordings. The noise figures set how many effective instants a recording has.
 
     ``noise_px`` and ``noise_correlation_s``: detector noise about its bias; ``bias_px``: constant per keypoint and
-    45 degrees of view direction.
+    45 degrees of view direction. ``base``: what is known of people, in place of the literature's ``shape``.
     """
 
     max_frames: int = 120
@@ -66,6 +67,7 @@ class BodyFitConfig:
     bias_px: float = 2.0
     max_median_m: float = 0.06
     shape: ShapePriorConfig = field(default_factory=ShapePriorConfig)
+    base: BaseBody | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def fit_body(
     Raises:
         TooLittleSeenError: too few instants, or too few keypoints seen by two cameras.
         UnlikePersonError: no human body explains the points (calibration wrong, people mixed up).
+        BaseBodyError: ``config.base`` is that of another keypoint set.
     """
     recordings = [observations] if isinstance(observations, Observations) else list(observations)
     recordings = [
@@ -114,6 +117,8 @@ def fit_body(
         raise TooLittleSeenError("no recording was given to calibrate the body from")
     site_set = recordings[0].keypoint_set
     skeleton = skeleton_of(site_set)
+    if config.base is not None:
+        config.base.require(site_set)
     if other := [r.keypoint_set for r in recordings if r.keypoint_set != site_set]:
         raise TooLittleSeenError(
             f"recordings of different keypoint sets ({site_set}, {other[0]}) share no sites"
@@ -136,7 +141,7 @@ def fit_body(
     q, seen, flat, owner = q[good], seen.rows(np.flatnonzero(good)), flat[good], owner[good]
     weight = _weights(recordings, seen, q, owner, config)
 
-    prior_mean, precision = _shared_prior(site_set, height_ratio, config.shape)
+    prior_mean, precision = _shared_prior(site_set, height_ratio, config)
     foot_axes = with_foot_axes(skeleton, site_set)
     problem = BodyProblem(
         kinematics=kinematics if foot_axes is None else BatchKinematics(foot_axes),
@@ -148,11 +153,10 @@ def fit_body(
         prior_mean=prior_mean,
         prior_precision=precision,
     )
-    n_sites = len(skeleton.site_names)
-    feet = np.full(2, FLAT_FOOT_MEAN)
-    solution = solve(
-        problem, Shared(start, np.zeros((n_sites, 3)), posture_table()[0], feet), q, config.iterations
-    )
+    n_shape = 8 + 3 * len(skeleton.site_names)
+    offsets = prior_mean[8:n_shape].reshape(-1, 3)
+    usual, feet = prior_mean[n_shape:-2], prior_mean[-2:]
+    solution = solve(problem, Shared(start, offsets, usual, feet), q, config.iterations)
     shared, q = solution.shared, solution.q
 
     sites, _ = kinematics.poses(shared.log_scales, shared.offsets, q)
@@ -179,11 +183,14 @@ def fit_body(
 
 
 def _shared_prior(
-    site_set: str, height_ratio: float | None, config: ShapePriorConfig
+    site_set: str, height_ratio: float | None, config: BodyFitConfig
 ) -> tuple[Float[np.ndarray, " shared"], Float[np.ndarray, "shared shared"]]:
     """Mean and precision of shape, mean posture and flat feet."""
-    shape = shape_prior(site_set, height_ratio, config)
     mean, between, _ = posture_table()
+    if config.base is None:
+        shape = shape_prior(site_set, height_ratio, config.shape)
+    else:
+        shape, mean = config.base.shape_prior(height_ratio), config.base.mean_posture
     prior_mean = np.concatenate([shape.mean, mean, np.full(2, FLAT_FOOT_MEAN)])
     precision = np.asarray(block_diag(shape.precision, np.diag(between**-2), flat_foot_precision()))
     return prior_mean, precision

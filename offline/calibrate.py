@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kincast.models.body_fit import BodyFit, fit_body
+from kincast.models.base_body import BaseBody
+from kincast.models.body_fit import BodyFit, BodyFitConfig, fit_body
 from kincast.models.errors import UserMistakeError
 from kincast.offline.observe import observe
 
@@ -40,8 +41,8 @@ class Calibration:
         return (*rows, *self.remarks)
 
 
-def calibrate(paths: Sequence[Path]) -> Calibration:
-    """Fit one body to all recordings; a mass or height recorded in any of them counts.
+def calibrate(paths: Sequence[Path], base: BaseBody | None = None) -> Calibration:
+    """Fit one body to all recordings; a mass or height recorded in any of them counts. ``base``: what is known of people.
 
     Raises:
         DifferentPeopleError: subjects, masses or heights disagree.
@@ -59,6 +60,7 @@ def calibrate(paths: Sequence[Path]) -> Calibration:
         mass_kg=_agreed("mass (kg)", [h.mass_kg for h in headers], tolerance=0.05),
         height_m=_agreed("height (m)", [h.height_m for h in headers], tolerance=0.02),
         external_support=next((h.external_support for h in headers if h.external_support != "none"), "none"),
+        config=BodyFitConfig(base=base),
     )
     return Calibration(fit, remarks(fit))
 

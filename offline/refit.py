@@ -15,7 +15,7 @@ from time import perf_counter
 import numpy as np
 
 from kincast.models.body import Body, BodyParameters, build_body
-from kincast.models.body_fit import fit_body
+from kincast.models.body_fit import BodyFitConfig, fit_body
 from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
 from kincast.offline.bundle import CLOCK
@@ -86,7 +86,7 @@ def refit(
     headers = [header for header, _ in seen]
     require_one_person(headers, [o for _, o in seen] if len(seen) > 1 and not body_given else [], names)
     if body is None:
-        body = estimated_body(seen)
+        body = estimated_body(seen, config.body)
         tell(f"body from {len(seen)} recording{'s' if len(seen) > 1 else ''}")
     body = for_sessions(body, headers)
     clock.lap("body")
@@ -112,13 +112,16 @@ def refit(
     return Refit(state.body, fitted, rig, fix_cameras, clock.seconds)
 
 
-def estimated_body(seen: Sequence[tuple[SessionHeader, Observations]]) -> BodyParameters:
+def estimated_body(
+    seen: Sequence[tuple[SessionHeader, Observations]], config: BodyFitConfig
+) -> BodyParameters:
     """The body from all recordings; a mass or height recorded in any of them counts."""
     headers = [header for header, _ in seen]
     fit = fit_body(
         [observations for _, observations in seen],
         mass_kg=_first(h.mass_kg for h in headers),
         height_m=_first(h.height_m for h in headers),
+        config=config,
     )
     return fit.parameters
 

@@ -20,7 +20,7 @@ class BodyCare:
         self._engine = engine
         self._times = times
         self._swap = swap
-        self._worker = BodyWorker(engine.header, engine.config.muscles)
+        self._worker = BodyWorker(engine.header, engine.config.muscles, engine.config.base)
         self._made: MadeBody | None = None
         self.failures: list[str] = []
 

@@ -17,6 +17,7 @@ import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from kincast.models.base_body import BaseBody
 from kincast.models.body import Body, BodyParameters
 from kincast.models.observations import Observations
 from kincast.streaming.messages import SessionHeader
@@ -46,12 +47,12 @@ class MadeBody:
 class BodyWorker:
     """One job at a time. The process starts, and imports what it needs, when this is made."""
 
-    def __init__(self, header: SessionHeader, muscles: bool) -> None:
+    def __init__(self, header: SessionHeader, muscles: bool, base: BaseBody | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, there = context.Pipe()
         cores = _other_cores()
         self._process = context.Process(
-            target=_serve, args=(there, header, muscles, cores), name="body worker", daemon=True
+            target=_serve, args=(there, header, muscles, base, cores), name="body worker", daemon=True
         )
         launch = threading.Thread(target=self._launch, args=(cores,), name="body worker's start")
         launch.start()
@@ -125,7 +126,9 @@ def _step_back(cores: set[int]) -> None:
             os.sched_setaffinity(0, cores)
 
 
-def _serve(pipe: Connection, header: SessionHeader, muscles: bool, cores: set[int]) -> None:
+def _serve(
+    pipe: Connection, header: SessionHeader, muscles: bool, base: BaseBody | None, cores: set[int]
+) -> None:
     """The process: jobs in, bodies out, until the other side is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the session, which ends us
     _step_back(cores)
@@ -135,15 +138,15 @@ def _serve(pipe: Connection, header: SessionHeader, muscles: bool, cores: set[in
         while True:
             job: Observations | str = pickle.loads(pipe.recv_bytes())
             try:
-                made = _made(job, header, muscles)
+                made = _made(job, header, muscles, base)
             except Exception as error:
                 made = MadeBody(failure=str(error) or type(error).__name__)
             pipe.send_bytes(pickle.dumps(made, protocol=pickle.HIGHEST_PROTOCOL))
 
 
-def _made(job: Observations | str, header: SessionHeader, muscles: bool) -> MadeBody:
+def _made(job: Observations | str, header: SessionHeader, muscles: bool, base: BaseBody | None) -> MadeBody:
     from kincast.streaming.replay import estimated_body
     from kincast.streaming.session_body import built_for_session
 
-    body_json = job if isinstance(job, str) else estimated_body(job, header, 0).body_json
+    body_json = job if isinstance(job, str) else estimated_body(job, header, 0, base).body_json
     return MadeBody.of(body_json, built_for_session(BodyParameters.from_json(body_json), header, muscles))

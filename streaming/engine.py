@@ -14,6 +14,7 @@ from time import perf_counter_ns
 
 import numpy as np
 
+from kincast.models.base_body import BaseBody
 from kincast.models.body import Body, BodyParameters
 from kincast.models.body.sites import sites_of
 from kincast.models.camera import Camera
@@ -67,11 +68,14 @@ STATUS = {
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """What a run computes. ``body_after_s``: when, in seconds of stream, an unknown person's body is estimated."""
+    """What a run computes. ``body_after_s``: when, in seconds of stream, an unknown person's body is estimated;
+    ``base``: what is known of people then (``None``: the literature).
+    """
 
     muscles: bool = True
     deadline_ns: int = DEADLINE_NS
     body_after_s: tuple[float, ...] = BODY_AFTER_S
+    base: BaseBody | None = None
     fitter: FitterConfig = field(default_factory=FitterConfig)
     kinetics: KineticsConfig = field(default_factory=KineticsConfig)
 
@@ -87,6 +91,7 @@ class Engine:
 
     Raises:
         UnknownSiteSetError, BodyParametersError
+        BaseBodyError: ``config.base`` is that of another keypoint set.
     """
 
     def __init__(
@@ -100,6 +105,8 @@ class Engine:
         self.header = header
         self.times = times or StageTimes()
         self.body_known = body is not None
+        if self.config.base is not None:
+            self.config.base.require(header.keypoint_set)
         self.parameters = generic_body(header) if body is None else for_session(body, header)
         sites = len(sites_of(header.keypoint_set))
         self._prepared: dict[str, Body] = {}

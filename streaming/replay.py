@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kincast.models.base_body import BaseBody
 from kincast.models.body import BodyParameters
-from kincast.models.body_fit import fit_body
+from kincast.models.body_fit import BodyFitConfig, fit_body
 from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
 from kincast.streaming import wire
@@ -115,15 +116,19 @@ class Replay:
 
     def _estimate(self, t_ns: int) -> BodySwap | None:
         try:
-            return estimated_body(self._engine.take_body_request(), self.header, t_ns)
+            return estimated_body(
+                self._engine.take_body_request(), self.header, t_ns, self._engine.config.base
+            )
         except UserMistakeError as error:
             self.body_failures.append(str(error))
             self._engine.body_failed()
             return None
 
 
-def estimated_body(observations: Observations, header: SessionHeader, t_ns: int) -> BodySwap:
-    """The body of the person in ``observations``.
+def estimated_body(
+    observations: Observations, header: SessionHeader, t_ns: int, base: BaseBody | None = None
+) -> BodySwap:
+    """The body of the person in ``observations``; ``base``: what is known of people (``None``: the literature).
 
     Raises:
         UserMistakeError: too little was seen, or it is no human body.
@@ -133,6 +138,7 @@ def estimated_body(observations: Observations, header: SessionHeader, t_ns: int)
         mass_kg=header.mass_kg,
         height_m=header.height_m,
         external_support=header.external_support,
+        config=BodyFitConfig(base=base),
     )
     return BodySwap(t_ns, found.parameters.to_json())
 

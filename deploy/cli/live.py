@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
+from kincast.deploy.cli.meta import read_base
 from kincast.models.errors import UserMistakeError
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Live:
     """Session identifier (never a name); date and time without it."""
     torques: bool = False
     """Joint torques alone, no muscles."""
+    base: Path | None = None
+    """What is known of people (a base body of `kincast meta`) when the body is estimated; without it the literature."""
     expose: str = ""
     """Host name under which other computers may reach engine and display; all stays on this computer without it."""
     no_browser: bool = False
@@ -75,7 +78,7 @@ class Live:
             rig.header(session),
             settings,
             body=rig.body(),
-            config=EngineConfig(muscles=not self.torques),
+            config=EngineConfig(muscles=not self.torques, base=read_base(self.base)),
             display=DisplayPlace(
                 host=rig.network.host if self.expose else "127.0.0.1",
                 port=rig.network.display_port,

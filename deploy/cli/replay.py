@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from kincast.deploy.cli.meta import read_base
 from kincast.models.errors import UserMistakeError
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Replay:
     """As fast as it goes, or at the pace of the recording."""
     body: Path | None = None
     """Body of the person (body.json); without it the body is estimated from the first seconds."""
+    base: Path | None = None
+    """What is known of people (a base body of `kincast meta`) when the body is estimated; without it the literature."""
     kinetics: Literal["twin", "optimisation"] = "optimisation"
     """Which kinetics feed the results. Only optimisation exists in this version."""
     muscles: bool = False
@@ -79,10 +82,14 @@ class Replay:
             raise ReplayOptionError(
                 "--kinetics twin: no learned twin ships with this version; choose: optimisation"
             )
+        if self.body is not None and self.base is not None:
+            raise ReplayOptionError(
+                "--body is a known person, --base serves to estimate an unknown one: choose one"
+            )
         run = Run(
             self.recording,
             read_body(self.body),
-            EngineConfig(muscles=not self.torques),
+            EngineConfig(muscles=not self.torques, base=read_base(self.base)),
             speed=None if self.speed == "max" else 1.0,
         )
         collector = Collector(run.engine.body.sites, run.engine.muscle_names)
@@ -102,7 +109,12 @@ class Replay:
             lost_seconds=run.lost.seconds,
             findings=findings,
             stages_ms=run.times.whole(),
-            config={"speed": self.speed, "muscles": not self.torques, "body": str(self.body or "")},
+            config={
+                "speed": self.speed,
+                "muscles": not self.torques,
+                "body": str(self.body or ""),
+                "base": str(self.base or ""),
+            },
         )
         write_results(self.output, results, facts, recorded_inputs(self.recording))
         valid = results.kinematics_valid.mean() if len(results.t_ns) else 0.0

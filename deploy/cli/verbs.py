@@ -15,6 +15,7 @@ from kincast.deploy.cli.export import Export
 from kincast.deploy.cli.import_ import Import
 from kincast.deploy.cli.keys import Keys
 from kincast.deploy.cli.live import Live
+from kincast.deploy.cli.meta import Meta
 from kincast.deploy.cli.refit import Refit
 from kincast.deploy.cli.replay import Replay
 from kincast.deploy.cli.report import Report
@@ -35,6 +36,7 @@ VERBS: dict[str, type] = {
     "body": Body,
     "replay": Replay,
     "refit": Refit,
+    "meta": Meta,
     "report": Report,
     "export": Export,
     "compare": Compare,

@@ -1,0 +1,186 @@
+"""``kincast meta``: a better base body from many people.
+
+    recordings -> people -> body fit of each with the present base -> evidence -> population = next base -> ...
+
+The population of Gaussian evidence is solved to the end every round (:mod:`kincast.offline.population`), so a round
+only renews where the fits were linearised; two or three are enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from kincast.models.base_body import BaseBody, generic_base
+from kincast.models.body_fit import BodyFit, BodyFitConfig, fit_body
+from kincast.models.errors import UserMistakeError
+from kincast.models.observations import Observations
+from kincast.offline.observe import observe
+from kincast.offline.population import Evidence, PopulationConfig, evidence_of, learned_base
+
+Tell = Callable[[str], None]
+MIN_PEOPLE = 3
+"""Fewer people say what they are, not what people are."""
+
+
+class TooFewPeopleError(UserMistakeError):
+    """A base body takes several people, each with recordings that show them well."""
+
+
+class PeopleFileError(UserMistakeError):
+    """The file that says which recordings are whose cannot be used."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Recordings of one person through one keypoint set."""
+
+    name: str
+    observations: tuple[Observations, ...]
+    mass_kg: float | None = None
+    height_m: float | None = None
+
+
+@dataclass(frozen=True)
+class MetaConfig:
+    """``rounds`` of body fits and population in turn."""
+
+    rounds: int = 2
+    population: PopulationConfig = field(default_factory=PopulationConfig)
+    fit: BodyFitConfig = field(default_factory=BodyFitConfig)
+
+
+@dataclass(frozen=True)
+class Meta:
+    """The base learned, the people used with what each said at last, and why others were left out."""
+
+    base: BaseBody
+    evidence: Mapping[str, Evidence]
+    left_out: Mapping[str, str]
+
+
+def meta_fit(
+    people: Sequence[Person], config: MetaConfig | None = None, tell: Tell = lambda line: None
+) -> Meta:
+    """Learn the base from ``people``.
+
+    Raises:
+        TooFewPeopleError: fewer than three people are of one keypoint set and well seen.
+    """
+    config = config or MetaConfig()
+    keypoint_set = _one_set(people)
+    first = config.fit.base or generic_base(keypoint_set)
+    base, evidence, left_out = first, {}, {}
+    for round_ in range(config.rounds):
+        evidence, left_out = {}, {}
+        for person in people:
+            try:
+                evidence[person.name] = person_evidence(person, base, config.fit)
+            except UserMistakeError as error:
+                left_out[person.name] = str(error)
+        if len(evidence) < MIN_PEOPLE:
+            raise TooFewPeopleError(
+                f"a base body takes at least {MIN_PEOPLE} people who are well seen; there are {len(evidence)}"
+                + "".join(f"; {name}: {why}" for name, why in left_out.items())
+            )
+        base = learned_base(first, list(evidence.values()), config.population)
+        tell(
+            f"round {round_ + 1}: {len(evidence)} people, {moved_mm(first, base):.1f} mm from the earlier base"
+        )
+    base = replace(base, recordings=sum(len(p.observations) for p in people if p.name in evidence))
+    return Meta(base, evidence, left_out)
+
+
+def person_evidence(person: Person, base: BaseBody, config: BodyFitConfig) -> Evidence:
+    """What the recordings of one person say, found with ``base`` as the prior.
+
+    Raises:
+        TooLittleSeenError, UnlikePersonError
+    """
+    return evidence_of(person_fit(person, base, config), base)
+
+
+def person_fit(person: Person, base: BaseBody, config: BodyFitConfig) -> BodyFit:
+    """The body of one person."""
+    return fit_body(
+        list(person.observations),
+        mass_kg=person.mass_kg,
+        height_m=person.height_m,
+        config=replace(config, base=base),
+    )
+
+
+def moved_mm(first: BaseBody, second: BaseBody) -> float:
+    """How far (mm, root mean square over the sites) two bases put their sites apart."""
+    apart = (second.mean[8:] - first.mean[8:]).reshape(-1, 3)
+    return float(1000.0 * np.sqrt((apart**2).sum(axis=1).mean()))
+
+
+def people_of(paths: Sequence[Path], people_file: Path | None = None) -> list[Person]:
+    """Recordings by person: as the file says (``[people]``, name = [recordings]), else by ``subject_id``.
+
+    A recording whose header names nobody, and that the file does not name, is taken as a person of its own.
+
+    Raises:
+        PeopleFileError, NotARecordingError, NothingRecordedError
+    """
+    named = {} if people_file is None else _named(people_file, paths)
+    members: dict[str, list] = {}
+    for path in paths:
+        header, observations = observe(path)
+        name = named.get(path.resolve()) or header.subject_id or f"recording {path.stem}"
+        members.setdefault(name, []).append((header, observations))
+    return [
+        Person(
+            name,
+            tuple(observations for _, observations in rows),
+            next((h.mass_kg for h, _ in rows if h.mass_kg is not None), None),
+            next((h.height_m for h, _ in rows if h.height_m is not None), None),
+        )
+        for name, rows in members.items()
+    ]
+
+
+def inputs_sha256(paths: Sequence[Path]) -> str:
+    """Of the recordings' bytes, whatever their order and names."""
+    digests = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _named(people_file: Path, paths: Sequence[Path]) -> dict[Path, str]:
+    try:
+        document = tomllib.loads(people_file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PeopleFileError(f"{people_file}: cannot be read ({error})") from None
+    table = document.get("people")
+    if not isinstance(table, dict) or not all(
+        isinstance(v, list) and all(isinstance(name, str) for name in v) for v in table.values()
+    ):
+        raise PeopleFileError(
+            f'{people_file}: expected a table [people] with lines like P01 = ["a.mcap", "b.mcap"]'
+        )
+    given = {path.resolve() for path in paths}
+    named: dict[Path, str] = {}
+    for person, names in table.items():
+        for name in names:
+            path = (people_file.parent / name).resolve()
+            if path not in given:
+                raise PeopleFileError(f"{people_file}: {name} of {person} is not among the recordings given")
+            if path in named:
+                raise PeopleFileError(f"{people_file}: {name} is listed for both {named[path]} and {person}")
+            named[path] = person
+    return named
+
+
+def _one_set(people: Sequence[Person]) -> str:
+    sets = sorted({o.keypoint_set for person in people for o in person.observations})
+    if not sets:
+        raise TooFewPeopleError("no recordings were given to learn a base body from")
+    if len(sets) > 1:
+        raise TooFewPeopleError(f"a base body is of one keypoint set; the recordings have {', '.join(sets)}")
+    return sets[0]

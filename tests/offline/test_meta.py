@@ -1,0 +1,127 @@
+"""Learning a base body: whose recordings are whose, refusals, and a small generated cohort with a common displacement."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kincast.models.base_body import generic_base
+from kincast.models.body_fit import BodyFitConfig
+from kincast.models.body_prior import POSTURE, posture_table
+from kincast.models.coordinates import COORDINATES
+from kincast.models.errors import UserMistakeError
+from kincast.models.observations import Observations
+from kincast.offline import meta as module
+from kincast.offline.meta import (
+    MetaConfig,
+    PeopleFileError,
+    Person,
+    TooFewPeopleError,
+    meta_fit,
+    people_of,
+)
+from kincast.offline.meta_report import report_lines
+from tests.bench.cohort import CohortConfig, common_offsets, generated_person
+
+
+def walk():
+    """Columns of a walking-like motion of 2 s: time, then the 40 coordinates."""
+    t = np.arange(0.0, 2.0, 0.01)
+    usual = dict(zip(POSTURE, posture_table()[0], strict=True))
+    columns = {name: np.full(len(t), usual.get(name, 0.0)) for name in COORDINATES}
+    columns["pelvis_ty"] = 0.93 + 0.02 * np.cos(4 * np.pi * t / 1.1)
+    columns["pelvis_tx"] = 1.1 * t
+    for side, phase in (("r", 0.0), ("l", np.pi)):
+        swing = 2 * np.pi * t / 1.1 + phase
+        for name, depth, lead in (
+            ("hip_flexion", 22, 0.0),
+            ("hip_adduction", 4, 0.5),
+            ("knee_angle", 18, -1.4),
+            ("ankle_angle", 9, 0.8),
+            ("arm_flex", 15, np.pi),
+        ):
+            columns[f"{name}_{side}"] = usual[f"{name}_{side}"] + np.radians(depth * np.cos(swing + lead))
+    return np.column_stack([t, *columns.values()])
+
+
+@pytest.mark.slow
+def test_a_common_displacement_is_partly_found_again():
+    """Partly: what a changed posture explains as well, no keypoint shows."""
+    config = CohortConfig(common_sd_m=0.015, duration_s=1.9, cameras=5, seed=5)
+    people = [generated_person(config, i, [("walk", walk())]).person for i in range(6)]
+    settings = MetaConfig(rounds=1, fit=BodyFitConfig(max_frames=12))
+    said = []
+    found = meta_fit(people, settings, said.append)
+    common = common_offsets(config)
+    got = found.base.mean[8:].reshape(-1, 3)
+    together = float((got * common).sum() / (common * common).sum())
+    assert 0.1 < together < 1.0
+    assert found.base.people == found.base.recordings == 6
+    assert not found.left_out
+    assert "6 people" in said[0]
+    lines = report_lines(found.base, None, {"P9": "not seen"})
+    assert "6 people" in lines[0]
+    assert "few" in lines[-2]
+    assert "P9" in lines[-1]
+
+
+def nothing_seen(keypoint_set="HALPE_26"):
+    return Observations(keypoint_set, (), np.zeros((0, 0), np.int64), np.zeros((0, 0, 26, 3), np.float32))
+
+
+def fake_observe(monkeypatch, subjects):
+    seen = nothing_seen()
+    monkeypatch.setattr(
+        module,
+        "observe",
+        lambda path: (
+            SimpleNamespace(subject_id=subjects[path.name], mass_kg=None, height_m=1.7),
+            seen,
+        ),
+    )
+
+
+def test_recordings_belong_to_the_subjects_of_their_headers(monkeypatch, tmp_path):
+    fake_observe(monkeypatch, {"a.mcap": "P1", "b.mcap": "", "c.mcap": "P1"})
+    paths = [tmp_path / name for name in ("a.mcap", "b.mcap", "c.mcap")]
+    assert told(people_of(paths)) == [("P1", 2, 1.7), ("recording b", 1, 1.7)]
+    listed = tmp_path / "people.toml"
+    listed.write_text('[people]\nQ = ["a.mcap", "b.mcap"]\n')
+    assert told(people_of(paths, listed)) == [("Q", 2, 1.7), ("P1", 1, 1.7)]
+
+
+def told(people):
+    return [(person.name, len(person.observations), person.height_m) for person in people]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[people", "cannot be read"),
+        ("people = 3", "table"),
+        ('[people]\nP = ["z.mcap"]', "z.mcap"),
+        ('[people]\nP = ["a.mcap"]\nQ = ["a.mcap"]', "both P and Q"),
+    ],
+)
+def test_a_people_file_that_does_not_fit_is_refused(tmp_path, text, message):
+    listed = tmp_path / "people.toml"
+    listed.write_text(text)
+    with pytest.raises(PeopleFileError, match=message):
+        people_of([tmp_path / "a.mcap"], listed)
+
+
+def test_too_few_people_are_refused_and_named(monkeypatch):
+    person = Person("P1", (nothing_seen(),))
+
+    def fails(*_):
+        raise UserMistakeError("hardly seen")
+
+    monkeypatch.setattr(module, "person_evidence", fails)
+    with pytest.raises(TooFewPeopleError, match=r"there are 0; P1: hardly seen"):
+        meta_fit([person])
+    with pytest.raises(TooFewPeopleError, match="no recordings"):
+        meta_fit([])
+    other = Person("P2", (nothing_seen("COCO_133"),))
+    with pytest.raises(TooFewPeopleError, match="COCO_133, HALPE_26"):
+        meta_fit([person, other])
+    assert generic_base("HALPE_26").people == 0
