@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from kincast.deploy.cli.replay import ReplayOptionError, read_body, recorded_inputs
+from kincast.deploy.cli.meta import read_base
+from kincast.deploy.cli.replay import BODY_OR_BASE, ReplayOptionError, read_body, recorded_inputs
 
 if TYPE_CHECKING:
     from kincast.offline.refit import Refit as RefitFound
@@ -26,6 +27,8 @@ class Refit:
     """Folder for the results; with several recordings one folder each, by its file name."""
     body: Path | None = None
     """Body of the person (body.json), held as it is; without it the body is estimated."""
+    base: Path | None = None
+    """What is known of people (a base body of `kincast meta`) when the body is estimated; without it the literature."""
     fix_cameras: bool = False
     """Hold the recorded calibration; without it the cameras are refined where the data demand it."""
     trajectory: Literal["spline", "implicit"] = "spline"
@@ -38,6 +41,7 @@ class Refit:
     """Joint torques alone, no muscles."""
 
     def run(self) -> int:
+        from kincast.models.body_fit import BodyFitConfig
         from kincast.offline.refit import built_body, refit
         from kincast.offline.refit_config import RefitConfig
         from kincast.offline.refit_results import session_results
@@ -50,11 +54,13 @@ class Refit:
             raise ReplayOptionError(
                 "--kinetics twin: no learned twin ships with this version; choose: optimisation"
             )
-        config = RefitConfig()
+        if self.body is not None and self.base is not None:
+            raise ReplayOptionError(BODY_OR_BASE)
+        config = RefitConfig(body=BodyFitConfig(base=read_base(self.base)))
         if self.trajectory == "implicit":
             from kincast.offline.trajectory.implicit import ImplicitFitter
 
-            config = RefitConfig(fitter=ImplicitFitter())
+            config = replace(config, fitter=ImplicitFitter())
         body_given = read_body(self.body)
         found = refit(self.recordings, body_given, config, tell=print, fix_cameras=self.fix_cameras)
         body = built_body(found, muscles=not self.torques)
@@ -99,6 +105,7 @@ class Refit:
             config={
                 "recordings": [p.name for p in self.recordings],
                 "body": str(self.body or ""),
+                "base": str(self.base or ""),
                 "fix_cameras": self.fix_cameras,
                 "trajectory": self.trajectory,
                 "muscles": not self.torques,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from kincast.streaming.messages import Message
 
 
+BODY_OR_BASE = "--body is a known person, --base serves to estimate an unknown one: choose one"
+
+
 class ReplayOptionError(UserMistakeError):
     """Options of replay that contradict each other or name what does not exist."""
 
@@ -83,9 +86,7 @@ class Replay:
                 "--kinetics twin: no learned twin ships with this version; choose: optimisation"
             )
         if self.body is not None and self.base is not None:
-            raise ReplayOptionError(
-                "--body is a known person, --base serves to estimate an unknown one: choose one"
-            )
+            raise ReplayOptionError(BODY_OR_BASE)
         run = Run(
             self.recording,
             read_body(self.body),
