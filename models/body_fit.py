@@ -27,7 +27,7 @@ from kincast.models.body_prior import (
     posture_table,
     shape_prior,
 )
-from kincast.models.body_problem import BodyProblem, Shared, solve
+from kincast.models.body_problem import N_POSTURE, BodyProblem, MeasuredAngles, Shared, solve
 from kincast.models.errors import UserMistakeError
 from kincast.models.foot_flat import flat_feet, with_foot_axes
 from kincast.models.observations import Observations, without_soft_sites
@@ -98,11 +98,13 @@ def fit_body(
     mass_kg: float | None = None,
     height_m: float | None = None,
     external_support: str = "none",
+    measured: Sequence[MeasuredAngles | None] = (),
     config: BodyFitConfig = BodyFitConfig(),
 ) -> BodyFit:
     """Calibrate the body of the one person seen in all ``observations`` (recordings of one keypoint or marker set).
 
-    A measured mass wins; otherwise it is guessed from the size with its honest, wide sd.
+    A measured mass wins; otherwise it is guessed from the size with its honest, wide sd. ``measured``: joint angles
+    known from elsewhere, per recording (or none at all): what keypoints alone cannot tell from displaced sites.
 
     Raises:
         TooLittleSeenError: too few instants, or too few keypoints seen by two cameras.
@@ -152,6 +154,7 @@ def fit_body(
         within=replace(pose_prior(), sd=np.tile(posture_table()[2], (len(q), 1))),
         prior_mean=prior_mean,
         prior_precision=precision,
+        measured=_measured_at(measured, owner, seen.t_ns),
     )
     n_shape = 8 + 3 * len(skeleton.site_names)
     offsets = prior_mean[8:n_shape].reshape(-1, 3)
@@ -180,6 +183,21 @@ def fit_body(
         median_distance_m=median,
         iterations=solution.iterations,
     )
+
+
+def _measured_at(
+    measured: Sequence[MeasuredAngles | None],
+    owner: Int[np.ndarray, " time"],
+    t_ns: Int64[np.ndarray, " time"],
+) -> Float[np.ndarray, "time 36"] | None:
+    """At the instants used; NaN for recordings without."""
+    if not any(one is not None for one in measured):
+        return None
+    angles = np.full((len(t_ns), N_POSTURE), np.nan)
+    for i, one in enumerate(measured):
+        if one is not None and (owner == i).any():
+            angles[owner == i] = one.at(t_ns[owner == i])
+    return angles
 
 
 def _shared_prior(

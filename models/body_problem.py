@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int64
 
 from kincast.models.body_prior import FLAT_FOOT_SD, posture_table
 from kincast.models.foot_flat import foot_pitch
@@ -46,11 +46,32 @@ class Shared:
         return np.concatenate([self.log_scales, self.offsets.ravel(), self.mean_posture, self.flat_pitch])
 
 
+MEASURED_SD = np.radians(1.5)
+"""How far optical joint angles may be off (rad): skin movement and the fit to markers."""
+
+
+@dataclass(frozen=True)
+class MeasuredAngles:
+    """Posture angles (rad) known from elsewhere, such as an optical system; NaN where unknown."""
+
+    t_ns: Int64[np.ndarray, " row"]
+    angles: Float[np.ndarray, "row 36"]
+
+    def at(self, t_ns: Int64[np.ndarray, " time"]) -> Float[np.ndarray, "time 36"]:
+        """Linear in time, NaN beyond the record."""
+        known = (self.t_ns - t_ns[0]).astype(float)
+        asked = (t_ns - t_ns[0]).astype(float)
+        return np.stack(
+            [np.interp(asked, known, column, left=np.nan, right=np.nan) for column in self.angles.T], axis=1
+        )
+
+
 @dataclass(frozen=True)
 class BodyProblem:
     """Data and priors. ``weight`` (per instant): effective instants over instants; ``owner``: which recording.
 
     ``kinematics`` has four foot-axis sites behind the seen ones if ``flat`` (right, left) is ever true.
+    ``measured``: angles (rad) known from elsewhere, NaN where unknown.
     """
 
     kinematics: BatchKinematics
@@ -61,6 +82,7 @@ class BodyProblem:
     within: PosePrior
     prior_mean: Float[np.ndarray, " shared"]
     prior_precision: Float[np.ndarray, "shared shared"]
+    measured: Float[np.ndarray, "time 36"] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,9 +133,27 @@ def evaluate(problem: BodyProblem, shared: Shared, q: Float[np.ndarray, "time 41
             normal=terms.normal + np.swapaxes(foot_slope, 1, 2) @ foot_slope,
             gradient=terms.gradient + np.einsum("tfi,tf->ti", foot_slope, foot_residual),
         )
+    if problem.measured is not None:
+        terms = _with_measured(terms, problem.measured, q)
     deviation = shared.vector - problem.prior_mean
     cost = float((problem.weight * terms.cost).sum() + 0.5 * deviation @ problem.prior_precision @ deviation)
     return Evaluation(cost, terms, jacobian, foot_slope, foot_residual)
+
+
+def _with_measured(
+    terms: PoseTerms, measured: Float[np.ndarray, "time 36"], q: Float[np.ndarray, "time 41"]
+) -> PoseTerms:
+    """Angles known from elsewhere as further observations of the poses."""
+    value, slope = posture(q)
+    known = np.isfinite(measured)
+    off = np.where(known, value - measured, 0.0) / MEASURED_SD
+    rows = slope * known[..., None] / MEASURED_SD
+    return replace(
+        terms,
+        cost=terms.cost + 0.5 * (off**2).sum(axis=1),
+        normal=terms.normal + np.swapaxes(rows, 1, 2) @ rows,
+        gradient=terms.gradient + np.einsum("tfi,tf->ti", rows, off),
+    )
 
 
 @dataclass(frozen=True)

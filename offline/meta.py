@@ -9,7 +9,6 @@ only renews where the fits were linearised; two or three are enough.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,9 +17,11 @@ import numpy as np
 
 from kincast.models.base_body import BaseBody, generic_base
 from kincast.models.body_fit import BodyFit, BodyFitConfig, fit_body
+from kincast.models.body_problem import MeasuredAngles
 from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
 from kincast.offline.observe import observe
+from kincast.offline.people_file import measured_angles, read_people_file
 from kincast.offline.population import Evidence, PopulationConfig, evidence_of, learned_base
 
 Tell = Callable[[str], None]
@@ -32,18 +33,15 @@ class TooFewPeopleError(UserMistakeError):
     """A base body takes several people, each with recordings that show them well."""
 
 
-class PeopleFileError(UserMistakeError):
-    """The file that says which recordings are whose cannot be used."""
-
-
 @dataclass(frozen=True)
 class Person:
-    """Recordings of one person through one keypoint set."""
+    """Recordings of one person through one keypoint set; ``measured``: their optical joint angles where there are."""
 
     name: str
     observations: tuple[Observations, ...]
     mass_kg: float | None = None
     height_m: float | None = None
+    measured: tuple[MeasuredAngles | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +109,7 @@ def person_fit(person: Person, base: BaseBody, config: BodyFitConfig) -> BodyFit
         list(person.observations),
         mass_kg=person.mass_kg,
         height_m=person.height_m,
+        measured=person.measured,
         config=replace(config, base=base),
     )
 
@@ -125,22 +124,26 @@ def people_of(paths: Sequence[Path], people_file: Path | None = None) -> list[Pe
     """Recordings by person: as the file says (``[people]``, name = [recordings]), else by ``subject_id``.
 
     A recording whose header names nobody, and that the file does not name, is taken as a person of its own.
+    The file's ``[optical]`` (recording = .mot file or trial folder, on the recording's clock) tells measured joint angles.
 
     Raises:
-        PeopleFileError, NotARecordingError, NothingRecordedError
+        PeopleFileError, NotARecordingError, NothingRecordedError; TruthMissingError: no joint angles there.
     """
-    named = {} if people_file is None else _named(people_file, paths)
+    named, optical = ({}, {}) if people_file is None else read_people_file(people_file, paths)
     members: dict[str, list] = {}
     for path in paths:
         header, observations = observe(path)
         name = named.get(path.resolve()) or header.subject_id or f"recording {path.stem}"
-        members.setdefault(name, []).append((header, observations))
+        place = optical.get(path.resolve())
+        measured = None if place is None else measured_angles(place, header.session_id)
+        members.setdefault(name, []).append((header, observations, measured))
     return [
         Person(
             name,
-            tuple(observations for _, observations in rows),
-            next((h.mass_kg for h, _ in rows if h.mass_kg is not None), None),
-            next((h.height_m for h, _ in rows if h.height_m is not None), None),
+            tuple(observations for _, observations, _ in rows),
+            next((h.mass_kg for h, _, _ in rows if h.mass_kg is not None), None),
+            next((h.height_m for h, _, _ in rows if h.height_m is not None), None),
+            tuple(measured for _, _, measured in rows),
         )
         for name, rows in members.items()
     ]
@@ -150,31 +153,6 @@ def inputs_sha256(paths: Sequence[Path]) -> str:
     """Of the recordings' bytes, whatever their order and names."""
     digests = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def _named(people_file: Path, paths: Sequence[Path]) -> dict[Path, str]:
-    try:
-        document = tomllib.loads(people_file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PeopleFileError(f"{people_file}: cannot be read ({error})") from None
-    table = document.get("people")
-    if not isinstance(table, dict) or not all(
-        isinstance(v, list) and all(isinstance(name, str) for name in v) for v in table.values()
-    ):
-        raise PeopleFileError(
-            f'{people_file}: expected a table [people] with lines like P01 = ["a.mcap", "b.mcap"]'
-        )
-    given = {path.resolve() for path in paths}
-    named: dict[Path, str] = {}
-    for person, names in table.items():
-        for name in names:
-            path = (people_file.parent / name).resolve()
-            if path not in given:
-                raise PeopleFileError(f"{people_file}: {name} of {person} is not among the recordings given")
-            if path in named:
-                raise PeopleFileError(f"{people_file}: {name} is listed for both {named[path]} and {person}")
-            named[path] = person
-    return named
 
 
 def _one_set(people: Sequence[Person]) -> str:

@@ -37,7 +37,7 @@ class Meta:
     output: Annotated[Path, arg(aliases=["-o"])]
     """The base body file to write (base_body.json)."""
     people: Path | None = None
-    """Whose the recordings are, where their headers do not say: a table [people] with P01 = ["a.mcap", "b.mcap"]."""
+    """Whose the recordings are ([people] P01 = ["a.mcap", "b.mcap"]) and their optical joint angles ([optical] "a.mcap" = "a.mot")."""
     base: Path | None = None
     """What was known before (a base body file); without it the literature's."""
     rounds: int = 2

@@ -1,9 +1,9 @@
 """What a base body learned from other people does for a person left out: live, with the body of their first 3 s.
 
-    python -m tests.bench.meta_people [--cohort 100] [--real] [--seed 1] [--jobs 2]
+    python -m tests.bench.meta_people [--cohort 100] [--real] [--optical] [--seed 1] [--jobs 2]
 
-Before: the base of the literature. After: the base learned from all others (leave one person out). Every
-person's evidence is a fit with the literature's base, so nothing of a person is in the base they are judged with.
+Before: the base of the literature. After: the base learned from others alone. Generated people are posed instant by
+instant with the body held (cheap), measured ones by the live window fitter. Every person's evidence is a fit with the literature's base, so nothing of a person is in the base they are judged with.
 """
 
 from __future__ import annotations
@@ -24,20 +24,23 @@ from kincast.models.body import Body, BodyParameters, build_body, log_scales, si
 from kincast.models.body.scaling import segment_scale
 from kincast.models.body_fit import BodyFit, BodyFitConfig
 from kincast.models.body_prior import POSTURE, pose_prior, posture_table
+from kincast.models.body_problem import MeasuredAngles
 from kincast.models.camera import camera_arrays, project
 from kincast.models.coordinates import JOINT_COORDINATES
 from kincast.models.observations import Observations, synchronised_keypoints
-from kincast.models.pose_fit import BatchKinematics, PosePrior, fit_poses
+from kincast.models.pose_fit import BatchKinematics, PosePrior, fit_poses, posture
 from kincast.models.rough_start import rough_poses
 from kincast.models.seen_points import seen_points
 from kincast.offline.angle_errors import MAIN
 from kincast.offline.live_start import live_poses
 from kincast.offline.meta import Person, moved_mm, person_evidence, person_fit
+from kincast.offline.people_file import measured_angles
 from kincast.offline.population import Evidence, PopulationConfig, evidence_of, learned_base
 from kincast.offline.truth import read_truth
 from tests.bench.cohort import CohortConfig, common_offsets, generated_person, measured_motions
 
 LIVE_S = 3.0
+FOLDS = 4
 PEOPLE = {
     "subject4": ("walking1", "walkingTI1", "walkingTS2", "STS1"),
     "subject01": ("subject01_walk",),
@@ -62,6 +65,7 @@ class Case:
     observations: Observations
     angles: Callable[[np.ndarray], dict[str, np.ndarray]]
     scales: dict[str, float]
+    measured: MeasuredAngles
 
 
 def judged(case: Case, body: BodyParameters, window: bool) -> dict[str, float]:
@@ -84,11 +88,12 @@ def judged(case: Case, body: BodyParameters, window: bool) -> dict[str, float]:
     return out | {f"bias {n}": float(np.nanmean(e)) for n, e in errors.items()}
 
 
-def first_fit(case: Case, base: BaseBody, frames: int) -> BodyFit:
-    """The body of the first seconds, as a session that begins with a stranger has it."""
+def first_fit(case: Case, base: BaseBody, frames: int, optical: bool = False) -> BodyFit:
+    """The body of the first seconds, as a session that begins with a stranger has it (``optical``: angles known)."""
     t = case.observations.reference_t_ns
     first = case.observations.rows(np.flatnonzero(t - t[0] <= LIVE_S * 1e9))
-    return person_fit(Person(case.name, (first,)), base, BodyFitConfig(max_frames=frames))
+    measured = (case.measured,) if optical else ()
+    return person_fit(Person(case.name, (first,), measured=measured), base, BodyFitConfig(max_frames=frames))
 
 
 def single_poses(
@@ -138,17 +143,23 @@ def cohort_case(config: CohortConfig, number: int, motions) -> Case:
         return {n: np.interp(t_ns, made.t_ns, true[:, JOINT_COORDINATES.index(n)]) for n in MAIN}
 
     scales = {s: segment_scale(made.body.scales, s) for s in SEGMENTS}
-    return Case(made.person.name, made.person.observations[0], angles, scales)
+    known = posture(made.q)[0]
+    known[:, :2] = np.nan  # as of an optical system: models define the pelvis apart
+    measured = MeasuredAngles(made.t_ns, known)
+    return Case(made.person.name, made.person.observations[0], angles, scales, measured)
 
 
 COHORT_FRAMES = 40
 
 
-def cohort_before(config: CohortConfig, data: Path, number: int) -> tuple[Evidence, dict[str, float]]:
+def cohort_before(
+    config: CohortConfig, data: Path, optical: bool, number: int
+) -> tuple[Evidence, dict[str, float]]:
     """What the first seconds say, and how the person fares with the literature's base."""
     case, base = cohort_case(config, number, measured_motions(data)), generic_base(config.keypoint_set)
     fit = first_fit(case, base, COHORT_FRAMES)
-    return evidence_of(fit, base), judged(case, fit.parameters, window=False)
+    known = first_fit(case, base, COHORT_FRAMES, optical=True) if optical else fit
+    return evidence_of(known, base), judged(case, fit.parameters, window=False)
 
 
 def cohort_after(config: CohortConfig, data: Path, number: int, base_json: str) -> dict[str, float]:
@@ -174,7 +185,8 @@ def real_case(data: Path, person: str, case: str, seconds: float = 8.0) -> Case:
             for n, c in zip(names, columns, strict=True)
         }
 
-    return Case(case, first_seconds(recorded(folder, "pose"), seconds), angles, model_scales(data, person))
+    seen = first_seconds(recorded(folder, "pose"), seconds)
+    return Case(case, seen, angles, model_scales(data, person), measured_angles(folder, case))
 
 
 def model_scales(data: Path, person: str) -> dict[str, float]:
@@ -204,9 +216,10 @@ def model_scales(data: Path, person: str) -> dict[str, float]:
     }
 
 
-def real_evidence(data: Path, person: str) -> Evidence:
+def real_evidence(data: Path, optical: bool, person: str) -> Evidence:
     cases = [real_case(data, person, case) for case in PEOPLE[person]]
-    who = Person(person, tuple(c.observations for c in cases))
+    measured = tuple(c.measured for c in cases) if optical else ()
+    who = Person(person, tuple(c.observations for c in cases), measured=measured)
     return person_evidence(who, generic_base(who.observations[0].keypoint_set), BodyFitConfig())
 
 
@@ -224,12 +237,14 @@ def real_judged(data: Path, person: str, case: str, base_json: str | None) -> di
 def leave_one_out(
     evidence: dict[str, Evidence], keypoint_set: str, population: PopulationConfig
 ) -> dict[str, BaseBody]:
-    """The base learned from all others, for everyone."""
-    first = generic_base(keypoint_set)
-    return {
-        name: learned_base(first, [e for other, e in evidence.items() if other != name], population)
-        for name in evidence
-    }
+    """For everyone a base learned from others alone: all people of the other folds."""
+    first, names = generic_base(keypoint_set), list(evidence)
+    bases: dict[str, BaseBody] = {}
+    for fold in range(min(FOLDS, len(names))):
+        left_out = names[fold::FOLDS]
+        base = learned_base(first, [e for name, e in evidence.items() if name not in left_out], population)
+        bases |= dict.fromkeys(left_out, base)
+    return bases
 
 
 def table(title: str, before: dict[str, dict], after: dict[str, dict]) -> dict[str, float]:
@@ -250,10 +265,11 @@ def table(title: str, before: dict[str, dict], after: dict[str, dict]) -> dict[s
 
 
 def cohort(
-    data: Path, config: CohortConfig, count: int, pool, population: PopulationConfig
+    data: Path, config: CohortConfig, count: int, optical: bool, pool, population: PopulationConfig
 ) -> dict[str, float]:
+    """``count`` generated people, judged with the base of the other folds."""
     numbers = [str(i) for i in range(count)]
-    found = list(pool.map(partial(cohort_before, config, data), range(count)))
+    found = list(pool.map(partial(cohort_before, config, data, optical), range(count)))
     evidence = {name: e for name, (e, _) in zip(numbers, found, strict=True)}
     before = {name: d for name, (_, d) in zip(numbers, found, strict=True)}
     bases = leave_one_out(evidence, config.keypoint_set, population)
@@ -272,9 +288,10 @@ def cohort(
     return table("cohort", before, after)
 
 
-def real(data: Path, pool, population: PopulationConfig) -> dict[str, float]:
+def real(data: Path, optical: bool, pool, population: PopulationConfig) -> dict[str, float]:
+    """The measured people, each judged with the base of the other three."""
     names = list(PEOPLE)
-    evidence = dict(zip(names, pool.map(partial(real_evidence, data), names), strict=True))
+    evidence = dict(zip(names, pool.map(partial(real_evidence, data, optical), names), strict=True))
     bases = leave_one_out(evidence, "HALPE_26", population)
     runs = [(person, case) for person, cases in PEOPLE.items() for case in cases]
     judge = partial(real_judged, data)
@@ -299,8 +316,8 @@ def measure(data: Path | None) -> dict[str, float]:
     if data is None or not (data / "multiview").is_dir():
         return {}
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        figures = real(data, pool, PopulationConfig())
-        return figures | cohort(data, CohortConfig(), 20, pool, PopulationConfig())
+        figures = real(data, True, pool, PopulationConfig())
+        return figures | cohort(data, CohortConfig(), 20, True, pool, PopulationConfig())
 
 
 def main() -> None:
@@ -309,6 +326,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cohort", type=int, default=0, help="so many generated people")
     parser.add_argument("--real", action="store_true", help="the measured people of multiview")
+    parser.add_argument(
+        "--optical", action="store_true", help="learn with the people's optical joint angles known"
+    )
     parser.add_argument(
         "--seed", type=int, default=CohortConfig.seed, help="of the cohort's common displacement"
     )
@@ -321,10 +341,10 @@ def main() -> None:
     figures: dict[str, float] = {}
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
         if options.real:
-            figures |= real(data, pool, PopulationConfig())
+            figures |= real(data, options.optical, pool, PopulationConfig())
         if options.cohort:
             config = replace(CohortConfig(), seed=options.seed, common_sd_m=options.common_mm / 1000)
-            figures |= cohort(data, config, options.cohort, pool, PopulationConfig())
+            figures |= cohort(data, config, options.cohort, options.optical, pool, PopulationConfig())
     print(json.dumps(figures, indent=1))
 
 

@@ -14,13 +14,13 @@ from kincast.models.observations import Observations
 from kincast.offline import meta as module
 from kincast.offline.meta import (
     MetaConfig,
-    PeopleFileError,
     Person,
     TooFewPeopleError,
     meta_fit,
     people_of,
 )
 from kincast.offline.meta_report import report_lines
+from kincast.offline.people_file import PeopleFileError, measured_angles
 from tests.bench.cohort import CohortConfig, common_offsets, generated_person
 
 
@@ -75,7 +75,7 @@ def fake_observe(monkeypatch, subjects):
         module,
         "observe",
         lambda path: (
-            SimpleNamespace(subject_id=subjects[path.name], mass_kg=None, height_m=1.7),
+            SimpleNamespace(session_id="s", subject_id=subjects[path.name], mass_kg=None, height_m=1.7),
             seen,
         ),
     )
@@ -99,6 +99,8 @@ def told(people):
     [
         ("[people", "cannot be read"),
         ("people = 3", "table"),
+        ("optical = 3", "table"),
+        ('[optical]\n"z.mcap" = "a.mot"', "z.mcap"),
         ('[people]\nP = ["z.mcap"]', "z.mcap"),
         ('[people]\nP = ["a.mcap"]\nQ = ["a.mcap"]', "both P and Q"),
     ],
@@ -125,3 +127,12 @@ def test_too_few_people_are_refused_and_named(monkeypatch):
     with pytest.raises(TooFewPeopleError, match="COCO_133, HALPE_26"):
         meta_fit([person, other])
     assert generic_base("HALPE_26").people == 0
+
+
+@pytest.mark.data
+def test_optical_angles_are_read_with_our_signs(data_dir):
+    found = measured_angles(data_dir / "multiview" / "camargo_levelground", "camargo_levelground")
+    knee = found.angles[:, POSTURE.index("knee_angle_r")]
+    assert 0.2 < np.nanmean(knee) < 1.0
+    assert np.isnan(found.angles[:, POSTURE.index("lumbar_extension")]).all()  # held at 0 by the source
+    assert np.isnan(found.at(found.t_ns[[0]] - 1_000_000)).all()
