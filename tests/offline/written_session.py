@@ -55,7 +55,11 @@ class Walk:
         return FIRST_STRIKE_S[side] + stride * STRIDE_S
 
     def length_m(self, side: str, stride: int) -> float:
-        return SPEED_M_S * STRIDE_S + (0.03 if side == "left" else 0.0) + 0.01 * ((stride * (2 if side == "right" else 3)) % 5)
+        return (
+            SPEED_M_S * STRIDE_S
+            + (0.03 if side == "left" else 0.0)
+            + 0.01 * ((stride * (2 if side == "right" else 3)) % 5)
+        )
 
 
 def results(walk: Walk) -> SessionResults:
