@@ -18,9 +18,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
+from kincast.models.contact_forces import GRAVITY
 from kincast.models.feet_motion import FeetMotion
 
-GRAVITY_M_S2 = 9.80665
 LEAST_WIDTH_M = 0.12
 _HEIGHT_M, _SPEED_M_S, _RISE_M_S = 0.03, 0.3, 0.3
 _LIFTED_M, _SWINGING_M_S = 0.05, 0.5
@@ -58,7 +58,7 @@ def share_features(feet: FeetMotion) -> Float64[np.ndarray, "feature"]:
     width = max(float(np.hypot(*apart)), LEAST_WIDTH_M)
     along = apart / width**2
     place = float(np.clip((feet.com[:2] - feet.middle.mean(axis=0)) @ along, -1.5, 1.5))
-    frequency = np.sqrt(GRAVITY_M_S2 / max(float(feet.com[2]), 0.4))
+    frequency = np.sqrt(GRAVITY / max(float(feet.com[2]), 0.4))
     going = float(np.clip(feet.com_velocity @ along / frequency, -1.5, 1.5))
     heels_down = float(np.prod(1.0 / (1.0 + (height[:, 0] / _HEIGHT_M) ** 2)))
     return np.concatenate([per_foot[0] - per_foot[1], [place, going, place * heels_down]])

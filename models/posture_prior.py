@@ -79,25 +79,11 @@ def posture_factor(
     error = jnp.asarray(prior.means()[2:], dtype) - angles
     information, soft_loss = _soft_pull(error, prior.sds()[2:], prior.reach)
     information = share * information
-    inside = jnp.clip(angles, jnp.asarray(limits[:, 0], dtype), jnp.asarray(limits[:, 1], dtype))
-    beyond = inside - angles
-    stiff = jnp.where(beyond != 0.0, 1.0 / jnp.radians(prior.limit_sd_deg) ** 2, 0.0).astype(dtype)
+    beyond, stiff = limit_pull(angles, limits, prior.limit_sd_deg)
     joint_rhs = information * error + stiff * beyond
     joint_loss = share * soft_loss + 0.5 * jnp.sum(stiff * beyond**2)
 
-    # "Up" in pelvis axes changes by up x w when the pelvis turns by w in its own axes.
-    up = matrix_from_quaternion(q[3:7])[2]
-    zero = jnp.zeros((), dtype)
-    by_turn = [
-        jnp.stack([zero, -up[2], up[1]]),
-        jnp.stack([up[2], zero, -up[0]]),
-        jnp.stack([-up[1], up[0], zero]),
-    ]
-    horizontal = jnp.maximum(up[0] ** 2 + up[1] ** 2, 1e-6)
-    rows = jnp.stack(
-        [(up[1] * by_turn[0] - up[0] * by_turn[1]) / horizontal, -by_turn[2] / jnp.sqrt(horizontal)]
-    )
-    slant = jnp.stack([jnp.arctan2(up[0], up[1]), -jnp.arcsin(jnp.clip(up[2], -1.0, 1.0))])
+    slant, rows = pelvis_slant(q)
     slant = slant - jnp.asarray(prior.means()[:2], dtype)
     pelvis_information, pelvis_loss = _soft_pull(slant, prior.sds()[:2], prior.reach)
     pelvis_information = share * pelvis_information
@@ -108,6 +94,35 @@ def posture_factor(
     matrix = matrix.at[3:6, 3:6].set(pelvis_matrix)
     rhs = jnp.concatenate([jnp.zeros(3, dtype), pelvis_rhs, joint_rhs])
     return PostureFactor(matrix, rhs, joint_loss + share * pelvis_loss)
+
+
+def limit_pull(
+    angles: Float[Array, "34"], limits: Float[np.ndarray, "34 2"], sd_deg: Number
+) -> tuple[Array, Array]:
+    """Way back into the joint limits (rad; zero within them) and its information; both (34,). ``limits`` in radians."""
+    inside = jnp.clip(
+        angles, jnp.asarray(limits[:, 0], angles.dtype), jnp.asarray(limits[:, 1], angles.dtype)
+    )
+    beyond = inside - angles
+    stiff = jnp.where(beyond != 0.0, 1.0 / jnp.radians(sd_deg) ** 2, 0.0).astype(angles.dtype)
+    return beyond, stiff
+
+
+def pelvis_slant(q: Float[Array, "41"]) -> tuple[Float[Array, "2"], Float[Array, "2 3"]]:
+    """Tilt and list of the pelvis against the vertical (rad), and their derivative by a turn in its own axes."""
+    # "Up" in pelvis axes changes by up x w when the pelvis turns by w in its own axes.
+    up = matrix_from_quaternion(q[3:7])[2]
+    zero = jnp.zeros((), q.dtype)
+    by_turn = [
+        jnp.stack([zero, -up[2], up[1]]),
+        jnp.stack([up[2], zero, -up[0]]),
+        jnp.stack([-up[1], up[0], zero]),
+    ]
+    horizontal = jnp.maximum(up[0] ** 2 + up[1] ** 2, 1e-6)
+    rows = jnp.stack(
+        [(up[1] * by_turn[0] - up[0] * by_turn[1]) / horizontal, -by_turn[2] / jnp.sqrt(horizontal)]
+    )
+    return jnp.stack([jnp.arctan2(up[0], up[1]), -jnp.arcsin(jnp.clip(up[2], -1.0, 1.0))]), rows
 
 
 def _soft_pull(error: Float[Array, "*n"], sd: Float[Array, "*n"], reach: Number) -> tuple[Array, Array]:

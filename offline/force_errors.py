@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from kincast.models.contact_forces import GRAVITY
 from kincast.offline.angle_errors import MAIN
 from kincast.offline.truth import SIDES, Truth, TruthForces
 from kincast.streaming.results.ground_frame import from_opensim
 from kincast.streaming.results.storage import Storage
 
-GRAVITY_M_S2 = 9.80665
 HEADING_WINDOW_S = 1.0
 LOADED_N = 100.0
 """The centre of pressure is compared where both say more than this; below it is not defined by the plates."""
@@ -112,7 +112,7 @@ def force_errors(
         return None
     force, cop = our_feet(ours)
     forward = forward_axes(truth, clock_s)
-    weight = mass_kg * GRAVITY_M_S2
+    weight = mass_kg * GRAVITY
     difference = _in_walking_axes(force - expected, forward) * (100.0 / weight)
     feet = {side: difference[seen[:, f], f] for f, side in enumerate(SIDES)}
     pooled = np.concatenate(list(feet.values()))
@@ -191,7 +191,7 @@ def moment_errors(
     expected = truth.moments.at(clock_s[counted], columns)
     expected *= [truth.knee_sign if n.startswith("knee_angle") else 1 for n in names]
     got = ours.values[counted][:, [ours.columns.index(c) for c in columns]]
-    scale = 100.0 / (mass_kg * GRAVITY_M_S2 * height_m)
+    scale = 100.0 / (mass_kg * GRAVITY * height_m)
     rms = np.sqrt(np.mean((got - expected) ** 2, axis=0)) * scale
     return MomentErrors(
         rows=int(counted.sum()),

@@ -7,6 +7,7 @@ import re
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from kincast.models.contact_forces import GRAVITY
 from kincast.streaming.results.ground_frame import from_opensim
 from kincast.streaming.results.storage import Storage
 from kincast.streaming.results.trc import Trc
@@ -131,5 +132,5 @@ def carried(force: Float64[np.ndarray, "row 2 3"], mass_kg: float | None) -> Boo
     """Rows in which the plates carry the person, so that no foot is likely beside them."""
     total = force[..., 2].sum(axis=1)
     loaded = total > LOADED_N
-    weight = mass_kg * 9.80665 if mass_kg else float(np.median(total[loaded])) if loaded.any() else np.inf
+    weight = mass_kg * GRAVITY if mass_kg else float(np.median(total[loaded])) if loaded.any() else np.inf
     return total > CARRIED_SHARE * weight

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kincast.models.body.body import Body
+from kincast.models.contact_forces import GRAVITY
 from kincast.models.fit_result import FitCode, FitResult
 from kincast.models.gait.activity import Activity
 from kincast.models.gait.detector import GaitConfig, GaitDetector, StrideResult
 from kincast.models.gait.landmarks import GaitLandmarks
 from kincast.models.ground_velocity import GroundVelocity
-from kincast.models.load_expectation import GRAVITY_M_S2
 from kincast.streaming.messages import GaitEvent, Kinetics, Stride
 
 SEEN_CONFIDENCE = 0.3
@@ -68,7 +68,7 @@ class GaitStream:
     def swap_body(self, body: Body) -> None:
         """Use another body from the next snapshot on; what is known of floor and steps is kept."""
         self._landmarks = GaitLandmarks(body)
-        self._weight_n = GRAVITY_M_S2 * float(body.parameters.mass_kg)
+        self._weight_n = GRAVITY * float(body.parameters.mass_kg)
         self._seen_sites = tuple(np.array(sites, int) for sites in self._landmarks.seen_sites)
 
     def step(self, fit: FitResult, kinetics: tuple[Kinetics, ...] = ()) -> GaitOutput:

@@ -32,7 +32,7 @@ class Demo:
         keep_to_one_core()
         from rich.console import Console
 
-        from kincast.deploy.cli.replay import read_body
+        from kincast.deploy.cli.run_options import read_body
         from kincast.deploy.demo.session import RECORDING
         from kincast.deploy.live_run import DisplayPlace, run_live
         from kincast.streaming.live import LiveSettings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg
 
 from kincast.deploy.cli.meta import read_base
-from kincast.deploy.cli.replay import BODY_OR_BASE, ReplayOptionError, read_body, recorded_inputs
+from kincast.deploy.cli.run_options import check_options, read_body, recorded_inputs, said_of
 
 if TYPE_CHECKING:
     from kincast.offline.refit import Refit as RefitFound
@@ -48,14 +48,7 @@ class Refit:
         from kincast.streaming.kinetics_config import KineticsConfig
         from kincast.streaming.results.writer import write_results
 
-        if self.muscles and self.torques:
-            raise ReplayOptionError("--muscles and --torques exclude each other: choose one")
-        if self.kinetics == "twin":
-            raise ReplayOptionError(
-                "--kinetics twin: no learned twin ships with this version; choose: optimisation"
-            )
-        if self.body is not None and self.base is not None:
-            raise ReplayOptionError(BODY_OR_BASE)
+        check_options(self)
         config = RefitConfig(body=BodyFitConfig(base=read_base(self.base)))
         if self.trajectory == "implicit":
             from kincast.offline.trajectory.implicit import ImplicitFitter
@@ -68,11 +61,7 @@ class Refit:
             results = session_results(refitted, body, KineticsConfig(muscles=not self.torques))
             facts = self._facts(refitted, found)
             write_results(folder, results, facts, recorded_inputs(refitted.trial.path))
-            valid = results.kinematics_valid.mean() if len(results.t_ns) else 0.0
-            print(
-                f"{folder}: {len(results.t_ns)} rows, {valid:.0%} with valid kinematics,"
-                f" {len(results.events)} gait events, {len(results.strides)} strides"
-            )
+            print(said_of(folder, results))
             for finding in facts.findings:
                 print(f"  finding: {finding}")
         return 0

@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from kincast.deploy.cli.meta import read_base
-from kincast.models.errors import UserMistakeError
-
-if TYPE_CHECKING:
-    from kincast.models.body import BodyParameters
-    from kincast.streaming.messages import Message
-
-
-BODY_OR_BASE = "--body is a known person, --base serves to estimate an unknown one: choose one"
-
-
-class ReplayOptionError(UserMistakeError):
-    """Options of replay that contradict each other or name what does not exist."""
-
-
-def read_body(path: Path | None) -> BodyParameters | None:
-    """The body file, or None where none is named.
-
-    Raises:
-        ReplayOptionError: the file cannot be read; BodyParametersError: it is not a body.
-    """
-    if path is None:
-        return None
-    from kincast.models.body import BodyParameters
-
-    try:
-        return BodyParameters.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReplayOptionError(f"--body {path}: cannot be read ({error})") from None
-
-
-def recorded_inputs(path: Path) -> Iterator[Message]:
-    """What the engine heard, as recorded."""
-    from kincast.streaming.recording import read_recording
-
-    return (message for message, _ in read_recording(path).inputs())
+from kincast.deploy.cli.run_options import check_options, read_body, recorded_inputs, said_of
 
 
 @dataclass(frozen=True)
@@ -79,14 +44,7 @@ class Replay:
         from kincast.streaming.results.session import RunFacts
         from kincast.streaming.results.writer import write_results
 
-        if self.muscles and self.torques:
-            raise ReplayOptionError("--muscles and --torques exclude each other: choose one")
-        if self.kinetics == "twin":
-            raise ReplayOptionError(
-                "--kinetics twin: no learned twin ships with this version; choose: optimisation"
-            )
-        if self.body is not None and self.base is not None:
-            raise ReplayOptionError(BODY_OR_BASE)
+        check_options(self)
         run = Run(
             self.recording,
             read_body(self.body),
@@ -118,11 +76,7 @@ class Replay:
             },
         )
         write_results(self.output, results, facts, recorded_inputs(self.recording))
-        valid = results.kinematics_valid.mean() if len(results.t_ns) else 0.0
-        print(
-            f"{self.output}: {len(results.t_ns)} rows, {valid:.0%} with valid kinematics,"
-            f" {len(results.events)} gait events, {len(results.strides)} strides"
-        )
+        print(said_of(self.output, results))
         for finding in findings:
             print(f"  {finding}")
         for failure in run.body_failures:

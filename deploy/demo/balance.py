@@ -18,8 +18,8 @@ from scipy.ndimage import gaussian_filter1d
 from kincast.deploy.demo.feet import BALL_X_M, FootMotion
 from kincast.deploy.demo.steps import LEFT, RIGHT, Footfall, Phases
 from kincast.models.body import Body
+from kincast.models.contact_forces import GRAVITY
 
-GRAVITY = 9.80665
 STRIKE_SHARE, STAND_SHARE, OFF_SHARE = 0.15, 0.5, 1.0
 """Place of the load along the sole, heel 0, ball 1: where a step begins, standing, and where the foot leaves."""
 SETTLE_S, UNLOAD_S = 0.5, 0.6

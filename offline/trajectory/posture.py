@@ -17,8 +17,7 @@ from jaxtyping import Array, Float, Float64
 
 from kincast.models.body_prior import posture_table
 from kincast.models.pose_fit import posture
-from kincast.models.posture_prior import PostureFactor
-from kincast.models.rotations import matrix_from_quaternion
+from kincast.models.posture_prior import PostureFactor, limit_pull, pelvis_slant
 from kincast.offline.trajectory.motion import Motion, MotionCovariance
 
 Number = float | Float[Array, ""]
@@ -77,23 +76,8 @@ def learned_posture_factor(
     dtype = q.dtype
     share = dt_s / prior.correlation_time_s
     angles = q[7:]
-    inside = jnp.clip(angles, jnp.asarray(limits[:, 0], dtype), jnp.asarray(limits[:, 1], dtype))
-    beyond = inside - angles
-    stiff = jnp.where(beyond != 0.0, 1.0 / jnp.radians(prior.limit_sd_deg) ** 2, 0.0).astype(dtype)
-
-    # "up" in pelvis axes changes by up x w when the pelvis turns by w in its own axes
-    up = matrix_from_quaternion(q[3:7])[2]
-    zero = jnp.zeros((), dtype)
-    by_turn = [
-        jnp.stack([zero, -up[2], up[1]]),
-        jnp.stack([up[2], zero, -up[0]]),
-        jnp.stack([-up[1], up[0], zero]),
-    ]
-    horizontal = jnp.maximum(up[0] ** 2 + up[1] ** 2, 1e-6)
-    rows = jnp.stack(
-        [(up[1] * by_turn[0] - up[0] * by_turn[1]) / horizontal, -by_turn[2] / jnp.sqrt(horizontal)]
-    )
-    slant = jnp.stack([jnp.arctan2(up[0], up[1]), -jnp.arcsin(jnp.clip(up[2], -1.0, 1.0))])
+    beyond, stiff = limit_pull(angles, limits, prior.limit_sd_deg)
+    slant, rows = pelvis_slant(q)
     deviation = jnp.concatenate([slant, angles]) - prior.mean
     pull = share * (prior.precision @ deviation)
     slope = jnp.zeros((36, 40), dtype).at[:2, 3:6].set(rows).at[np.arange(2, 36), np.arange(6, 40)].set(1.0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from kincast.models.contact_forces import GRAVITY
 from kincast.offline.plates import LOADED_N, NEAR_M
 from kincast.offline.truth import TruthForces
 
@@ -55,7 +56,7 @@ def c3d_forces(path: Path, mass_kg: float) -> TruthForces | None:
     vertical = force[..., 2]
     loaded = vertical > LOADED_N
     cop = np.where(loaded[..., None], moment / np.where(loaded, vertical, 1.0)[..., None], np.nan)
-    carried = vertical.sum(axis=1) > CARRIED_SHARE * mass_kg * 9.80665
+    carried = vertical.sum(axis=1) > CARRIED_SHARE * mass_kg * GRAVITY
     return TruthForces(
         time_s=time_s,
         force=force,

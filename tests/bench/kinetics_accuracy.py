@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kincast.models.contact_forces import GRAVITY
 from kincast.models.coordinates import COORDINATES, JOINT_COORDINATES
 from kincast.models.differentiation import HistoryConfig, PoseHistory
 from kincast.models.inverse_dynamics import InverseDynamics
@@ -53,7 +54,7 @@ def against_plates(walk: MeasuredWalk, rows: list[Kinetics]) -> dict[str, float]
     force = np.array([[r.right.force, r.left.force] for r in rows], dtype=float)
     axes = np.stack([[0.0, 0.0, 1.0], walk.forward, np.cross([0.0, 0.0, 1.0], walk.forward)])
     off = ((force - walk.force[:n]) @ axes.T)[use][walk.plate_ok[:n][use]]
-    weight = walk.mass_kg * 9.80665
+    weight = walk.mass_kg * GRAVITY
     vertical, fore_aft, lateral = 100 * np.sqrt(np.mean(off**2, axis=0)) / weight
     both = use & walk.plate_ok[:n].all(axis=1)
     torques = np.array([r.torques for r in rows], dtype=float)

@@ -12,7 +12,7 @@ import contextlib
 import io
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,6 +100,42 @@ def row(name: str, d: dict) -> str:
     return "  ".join(cells)
 
 
+FIGURES = (
+    ("median_mean_removed_deg", "angles", "angles mean removed"),
+    ("median_raw_deg", "angles", "angles raw"),
+    ("ece_within", "angles", "ECE within"),
+    ("vertical_pct_bw", "forces", "force vertical"),
+    ("ap_pct_bw", "forces", "force AP"),
+    ("ml_pct_bw", "forces", "force ML"),
+    ("median_pct_bwh", "moments", "moments"),
+)
+"""Of a document of ``kincast compare``: key, part, and the name of the figure."""
+
+
+def values_of(documents: Iterable[dict], part: str, key: str) -> list[float]:
+    """One figure of every trial that has it."""
+    return [d[part][key] for d in documents if d[part] and d[part][key] is not None]
+
+
+def median_and_worst(figure: str, values: Sequence[float]) -> dict[str, float]:
+    """Over trials; empty without any."""
+    if not values:
+        return {}
+    return {figure: float(np.median(values)), f"{figure}, worst trial": float(np.max(values))}
+
+
+def main_of(measure: Callable[..., dict[str, float]], names: Iterable[str], description: str | None) -> None:
+    """Command line of a bench over named sets: ``measure(data, only, keep)``."""
+    from tests.bench.__main__ import data_dir
+
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--only", nargs="*", default=[], help="sets: " + ", ".join(names))
+    parser.add_argument("--keep", type=Path, help="keep what was made on the way here")
+    options = parser.parse_args()
+    for figure, value in measure(data_dir(), options.only, options.keep).items():
+        print(f"{figure:50s} {value:8.3f}")
+
+
 def sets() -> dict[str, list[Run]]:
     walks = [Run(c) for c in WALKS]
     return {
@@ -128,32 +164,11 @@ def measure(data: Path | None, only: Sequence[str] = (), keep: Path | None = Non
                 with contextlib.redirect_stdout(io.StringIO()):
                     documents.append(compared(data, folder, run))
                 print(row(run.name, documents[-1]), flush=True)
-            for key, part, label in (
-                ("median_mean_removed_deg", "angles", "angles mean removed"),
-                ("median_raw_deg", "angles", "angles raw"),
-                ("ece_within", "angles", "ECE within"),
-                ("vertical_pct_bw", "forces", "force vertical"),
-                ("ap_pct_bw", "forces", "force AP"),
-                ("ml_pct_bw", "forces", "force ML"),
-                ("median_pct_bwh", "moments", "moments"),
-            ):
-                values = [d[part][key] for d in documents if d[part] and d[part][key] is not None]
-                if values and (name in ("walks", "cold") or part == "angles"):
-                    figures[f"live {name}: {label}"] = float(np.median(values))
-                    figures[f"live {name}: {label}, worst trial"] = float(np.max(values))
+            for key, part, label in FIGURES:
+                if name in ("walks", "cold") or part == "angles":
+                    figures |= median_and_worst(f"live {name}: {label}", values_of(documents, part, key))
     return figures
 
 
-def main() -> None:
-    from tests.bench.__main__ import data_dir
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="*", default=[], help="sets: " + ", ".join(sets()))
-    parser.add_argument("--keep", type=Path, help="keep recordings, bodies and results here")
-    options = parser.parse_args()
-    for figure, value in measure(data_dir(), options.only, options.keep).items():
-        print(f"{figure:50s} {value:8.3f}")
-
-
 if __name__ == "__main__":
-    main()
+    main_of(measure, sets(), __doc__)

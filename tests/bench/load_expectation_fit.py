@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from kincast.models.body import BodyParameters
-from kincast.models.contact_forces import LoadPrior
+from kincast.models.contact_forces import GRAVITY, LoadPrior
 from kincast.models.differentiation import MotionState
 from kincast.models.feet_motion import FeetMotion
 from kincast.models.load_expectation import place_features, share_features
@@ -93,7 +93,7 @@ def rows_of(recording: Path, body: Path, forces: TruthForces, standing: bool) ->
     force, sight = at_rows(forces, time_s)
     vertical = np.maximum(force[..., 2], 0.0)
     total = vertical.sum(axis=1)
-    weight = run.body.mass_kg * 9.80665
+    weight = run.body.mass_kg * GRAVITY
     demanded = np.array([s[3] for s in seen])
     use = sight.all(axis=1) & (total > CARRIED * weight) & (np.abs(total - demanded) < AGREES * weight)
     step = max(1, round(float(1.0 / np.median(np.diff(time_s))) / RATE_HZ))

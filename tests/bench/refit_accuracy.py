@@ -7,7 +7,6 @@ All recordings of one person are refitted together (``SAME_PERSON``), the body e
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import json
@@ -16,9 +15,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from tests.bench.live_accuracy import FOUR, TWO, WALKS, Run, recording, row
+from tests.bench.live_accuracy import (
+    FIGURES,
+    FOUR,
+    TWO,
+    WALKS,
+    Run,
+    main_of,
+    median_and_worst,
+    recording,
+    row,
+    values_of,
+)
 
 SAME_PERSON = (("walking1", "walkingTI1", "walkingTS2", "STS1"),)
 
@@ -68,17 +76,6 @@ def refitted(data: Path, folder: Path, runs: Sequence[Run]) -> dict[str, dict]:
     return documents
 
 
-_FIGURES = (
-    ("median_mean_removed_deg", "angles", "angles mean removed"),
-    ("median_raw_deg", "angles", "angles raw"),
-    ("ece_within", "angles", "ECE within"),
-    ("vertical_pct_bw", "forces", "force vertical"),
-    ("ap_pct_bw", "forces", "force AP"),
-    ("ml_pct_bw", "forces", "force ML"),
-    ("median_pct_bwh", "moments", "moments"),
-)
-
-
 def measure(data: Path | None, only: Sequence[str] = (), keep: Path | None = None) -> dict[str, float]:
     """Medians over the walks of each set, and the worst trial; sit-to-stand apart."""
     if data is None:
@@ -91,31 +88,16 @@ def measure(data: Path | None, only: Sequence[str] = (), keep: Path | None = Non
             if only and name not in only:
                 continue
             documents = refitted(data, folder, runs)
-            for key, part, label in _FIGURES:
+            walks = [d for case, d in documents.items() if case in WALKS]
+            sitting = [d for case, d in documents.items() if case == "STS1"]
+            for key, part, label in FIGURES:
                 if part != "angles" and name != "walks":
                     continue
-                values = {
-                    c: d[part][key] for c, d in documents.items() if d[part] and d[part][key] is not None
-                }
-                walks = [v for c, v in values.items() if c in WALKS]
-                if walks:
-                    figures[f"refit {name}: {label}"] = float(np.median(walks))
-                    figures[f"refit {name}: {label}, worst trial"] = float(np.max(walks))
-                if part == "angles" and "STS1" in values:
-                    figures[f"refit STS1: {label}"] = float(values["STS1"])
+                figures |= median_and_worst(f"refit {name}: {label}", values_of(walks, part, key))
+                if part == "angles":
+                    figures |= {f"refit STS1: {label}": float(v) for v in values_of(sitting, part, key)}
     return figures
 
 
-def main() -> None:
-    from tests.bench.__main__ import data_dir
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="*", default=[], help="sets: " + ", ".join(sets()))
-    parser.add_argument("--keep", type=Path, help="keep recordings and results here")
-    options = parser.parse_args()
-    for figure, value in measure(data_dir(), options.only, options.keep).items():
-        print(f"{figure:50s} {value:8.3f}")
-
-
 if __name__ == "__main__":
-    main()
+    main_of(measure, sets(), __doc__)

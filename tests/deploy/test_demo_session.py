@@ -8,11 +8,11 @@ import mujoco
 import numpy as np
 import pytest
 
-from kincast.deploy.demo.balance import GRAVITY, centre_of_mass, pendulum_path, zero_moment_point
+from kincast.deploy.demo.balance import centre_of_mass, pendulum_path, zero_moment_point
 from kincast.deploy.demo.curves import HIP_FLEXION, KNEE, STIFF_KNEE
 from kincast.deploy.demo.motion import Walk, WalkPlan
 from kincast.deploy.demo.session import RECORDING, DemoConfig, DemoSession, generate_session, write_session
-from kincast.models.contact_forces import ContactConfig, ContactSolver, contact_gate
+from kincast.models.contact_forces import GRAVITY, ContactConfig, ContactSolver, contact_gate
 from kincast.models.coordinates import JOINT_COORDINATES
 from kincast.models.differentiation import MotionState
 from kincast.models.inverse_dynamics import InverseDynamics
