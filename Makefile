@@ -11,7 +11,7 @@ export OMP_NUM_THREADS := 1
 APT := apt-get -qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o DPkg::Lock::Timeout=120
 ONNXRUNTIME ?= $(if $(wildcard /proc/driver/nvidia/version),gpu,cpu)
 
-.PHONY: install demo test bench lint format clean browser
+.PHONY: install demo test bench bench-peers lint format clean browser
 
 install: $(VENV)/.installed
 
@@ -27,7 +27,7 @@ $(VENV)/bin/uv:
 
 $(VENV)/.installed: pyproject.toml uv.lock $(VENV)/bin/uv $(shell find streaming/display/web -type f -not -path '*/node_modules/*' 2>/dev/null)
 	@echo "kincast: installing the locked packages (about a minute) ..."
-	@$(BIN)/uv sync --frozen --inexact --quiet --python $(BIN)/python --extra $(ONNXRUNTIME) --extra c3d --extra dev
+	@$(BIN)/uv sync --frozen --inexact --quiet --python $(BIN)/python --extra $(ONNXRUNTIME) --extra c3d --extra cluster --extra dev
 	@echo "kincast: building the display ..."
 	@$(BIN)/python -m kincast.streaming.display.build
 	@touch $@
@@ -49,6 +49,17 @@ test: install browser
 bench: install
 	@$(BIN)/python -m pytest -m slow --timeout 3600
 	@$(BIN)/python -m tests.bench
+
+# Pose2Sim in an environment of its own, beside kincast on the same keypoints. OpenSim's wheel has the inverse kinematics.
+PEERS := build/peers
+$(PEERS)/.installed: $(VENV)/bin/uv
+	@echo "kincast: installing Pose2Sim in $(PEERS) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEERS)
+	@$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python pose2sim==0.10.49 opensim==4.6
+	@touch $@
+
+bench-peers: install $(PEERS)/.installed
+	@$(BIN)/python -m tests.bench.peers --pose2sim $(PEERS)/bin/python --seconds 10 $(PEERS_ARGS)
 
 lint: install
 	@mkdir -p build/typing/kincast

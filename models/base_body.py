@@ -2,7 +2,8 @@
 
 A Gaussian over people: mean and covariance of the shape (8 log scales, 3 offsets per site) and the mean of the
 usual posture. :func:`generic_base` is the one of published anthropometry (``body_prior``); ``kincast meta``
-learns another from many people. Sites are written as places on the generic adult, not as offsets, so that a file stays
+learns another mean from many people. The spread stays the literature's and is not written: the true spread of a generated
+population gained nothing. Sites are written as places on the generic adult, not as offsets, so that a file stays
 true when a default place is changed.
 """
 
@@ -10,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from kincast.models.body_prior import POSTURE, ShapePrior, posture_table, shape_
 from kincast.models.errors import UserMistakeError
 
 SCHEMA = "kincast base body"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 HEIGHT_SD = 0.02
 """How far log stature and the overall log scale go apart among people of one height."""
 _ENTRIES = (
@@ -34,8 +36,12 @@ _ENTRIES = (
     "inputs_sha256",
     "source",
     "licence",
+    "verdict",
+    "left_out",
 )
-_NUMBERS = ("log_scales", "sites", "covariance", "mean_posture_deg", "base_sha256")
+_NUMBERS = ("log_scales", "sites", "mean_posture_deg", "base_sha256")
+VERDICTS = ("better", "worse", "unverified")
+"""Of raw joint angles of people left out of the learning; unverified: too few had measured angles."""
 
 
 class BaseBodyError(UserMistakeError):
@@ -48,6 +54,7 @@ class BaseBody:
 
     ``people``, ``recordings``: learned from so many (0: from the literature); ``inputs_sha256`` identifies them;
     ``source`` and ``licence`` say in words where they come from and what may be done with the result.
+    ``verdict`` and ``left_out`` (figure -> before, after): how people left out of the learning fared with it.
     """
 
     keypoint_set: str
@@ -59,6 +66,8 @@ class BaseBody:
     inputs_sha256: str = ""
     source: str = ""
     licence: str = ""
+    verdict: str = "unverified"
+    left_out: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def shape_prior(self, height_ratio: float | None = None) -> ShapePrior:
         """Prior on a person's shape; ``height_ratio``: stature over the generic adult's where it was measured."""
@@ -101,12 +110,13 @@ class BaseBody:
             "inputs_sha256": self.inputs_sha256,
             "source": self.source,
             "licence": self.licence,
+            "verdict": self.verdict,
+            "left_out": {name: [_rounded(v) for v in pair] for name, pair in self.left_out.items()},
             "log_scales": {name: _rounded(v) for name, v in zip(SCALES, self.mean[:8], strict=True)},
             "sites": {
                 name: {"segment": segment, "place_m": [_rounded(v) for v in place]}
                 for (name, (segment, _)), place in zip(sites.items(), places, strict=True)
             },
-            "covariance": [[_rounded(v) for v in row[: i + 1]] for i, row in enumerate(self.covariance)],
             "mean_posture_deg": {
                 name: _rounded(v) for name, v in zip(POSTURE, np.degrees(self.mean_posture), strict=True)
             },
@@ -148,7 +158,7 @@ class BaseBody:
         found = cls(
             keypoint_set,
             np.concatenate([log_scales, offsets.ravel()]),
-            _covariance(document["covariance"], 8 + 3 * len(sites)),
+            generic_base(keypoint_set).covariance,
             np.radians(
                 _array(
                     [_object("posture", posture).get(n) for n in POSTURE], (len(POSTURE),), "mean_posture_deg"
@@ -159,7 +169,17 @@ class BaseBody:
             inputs_sha256=str(document["inputs_sha256"]),
             source=str(document["source"]),
             licence=str(document["licence"]),
+            verdict=str(document["verdict"]),
+            left_out={
+                name: (float(before), float(after))
+                for name, pair in _object("left_out", document["left_out"]).items()
+                for before, after in [_array(pair, (2,), f"left_out {name}")]
+            },
         )
+        if found.verdict not in VERDICTS:
+            raise BaseBodyError(
+                f"base body: verdict is {found.verdict!r}; expected one of {', '.join(VERDICTS)}"
+            )
         if np.abs(found.mean[:8]).max() > 1.0 or np.abs(found.mean[8:]).max() > 0.3:
             raise BaseBodyError("base body: its mean is no person (a scale beyond e, or a site 0.3 m off)")
         claimed = document.pop("base_sha256")
@@ -219,18 +239,3 @@ def _array(value: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
     if found.shape != shape or not np.isfinite(found).all():
         raise BaseBodyError(f"base body: {where} must hold {' x '.join(map(str, shape))} finite numbers")
     return found
-
-
-def _covariance(rows: Any, size: int) -> np.ndarray:
-    if not isinstance(rows, list) or [len(r) if isinstance(r, list) else 0 for r in rows] != [
-        *range(1, size + 1)
-    ]:
-        raise BaseBodyError(f"base body: covariance must be the lower triangle of {size} rows")
-    full = np.zeros((size, size))
-    for i, row in enumerate(rows):
-        full[i, : i + 1] = full[: i + 1, i] = _array(row, (i + 1,), "covariance")
-    try:
-        np.linalg.cholesky(full)
-    except np.linalg.LinAlgError:
-        raise BaseBodyError("base body: its covariance is not positive definite") from None
-    return full

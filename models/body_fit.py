@@ -30,6 +30,7 @@ from kincast.models.body_prior import (
 from kincast.models.body_problem import N_POSTURE, BodyProblem, MeasuredAngles, Shared, solve
 from kincast.models.errors import UserMistakeError
 from kincast.models.foot_flat import flat_feet, with_foot_axes
+from kincast.models.knee_centre import KneeCentre
 from kincast.models.observations import Observations, without_soft_sites
 from kincast.models.pose_fit import BatchKinematics
 from kincast.models.rig_shift import aimed
@@ -143,7 +144,8 @@ def fit_body(
     q, seen, flat, owner = q[good], seen.rows(np.flatnonzero(good)), flat[good], owner[good]
     weight = _weights(recordings, seen, q, owner, config)
 
-    prior_mean, precision = _shared_prior(site_set, height_ratio, config)
+    prior_mean, precision = shared_prior(site_set, height_ratio, config)
+    knees = KneeCentre.of(skeleton, len(prior_mean))
     foot_axes = with_foot_axes(skeleton, site_set)
     problem = BodyProblem(
         kinematics=kinematics if foot_axes is None else BatchKinematics(foot_axes),
@@ -153,7 +155,7 @@ def fit_body(
         weight=weight,
         within=replace(pose_prior(), sd=np.tile(posture_table()[2], (len(q), 1))),
         prior_mean=prior_mean,
-        prior_precision=precision,
+        prior_precision=knees.widened(precision),
         measured=_measured_at(measured, owner, seen.t_ns),
     )
     n_shape = 8 + 3 * len(skeleton.site_names)
@@ -170,14 +172,16 @@ def fit_body(
             f"no body explains the recording: its points lie {median * 1000:.0f} mm (median) off the best one; check"
             " the cameras' calibration, the keypoint set's name and that one person was followed"
         )
+    vector, covariance = knees.integrated_out(shared.vector, solution.covariance, prior_mean, precision)
+    person = Shared.of(vector, len(offsets))
     frames = tuple(
         FittedFrames(seen.t_ns[owner == i], q[owner == i], distance[owner == i])
         for i in range(len(recordings))
     )
     return BodyFit(
-        parameters=_parameters(skeleton.site_names, shared, solution.covariance, mass_kg, external_support),
-        covariance=solution.covariance,
-        mean_posture=shared.mean_posture,
+        parameters=_parameters(skeleton.site_names, person, covariance, mass_kg, external_support),
+        covariance=covariance,
+        mean_posture=person.mean_posture,
         frames=frames,
         effective_instants=float(weight.sum()),
         median_distance_m=median,
@@ -200,7 +204,7 @@ def _measured_at(
     return angles
 
 
-def _shared_prior(
+def shared_prior(
     site_set: str, height_ratio: float | None, config: BodyFitConfig
 ) -> tuple[Float[np.ndarray, " shared"], Float[np.ndarray, "shared shared"]]:
     """Mean and precision of shape, mean posture and flat feet."""
@@ -312,21 +316,31 @@ def _parameters(
     mass_kg: float | None,
     external_support: str,
 ) -> BodyParameters:
-    scales = np.exp(shared.log_scales)
-    sd = np.sqrt(np.diag(covariance))
-    offsets_sd = sd[8 : 8 + 3 * len(names)].reshape(-1, 3)
     if mass_kg is None:
-        mass_kg, mass_sd_kg = guessed_mass(float(scales[0]))
+        mass_kg, mass_sd_kg = guessed_mass(float(np.exp(shared.log_scales[0])))
     else:
         mass_sd_kg = 0.0
-    return BodyParameters(
+    person = BodyParameters(
+        mass_kg=float(mass_kg), mass_sd_kg=float(mass_sd_kg), external_support=external_support
+    )
+    n = 8 + 3 * len(names)
+    return with_shape(person, names, shared.vector[:n], covariance[:n, :n])
+
+
+def with_shape(
+    body: BodyParameters,
+    names: tuple[str, ...],
+    vector: Float[np.ndarray, " shape"],
+    covariance: Float[np.ndarray, "shape shape"],
+) -> BodyParameters:
+    """The person with 8 log scales and an offset per site of ``names``, and their sd."""
+    scales, sd = np.exp(vector[:8]), np.sqrt(np.diag(covariance))
+    return replace(
+        body,
         scales={name: float(v) for name, v in zip(SCALES, scales, strict=True)},
         scales_sd={name: float(v) for name, v in zip(SCALES, scales * sd[:8], strict=True)},
-        mass_kg=float(mass_kg),
-        mass_sd_kg=float(mass_sd_kg),
-        site_offsets=_by_name(names, shared.offsets),
-        site_offsets_sd=_by_name(names, offsets_sd),
-        external_support=external_support,
+        site_offsets=_by_name(names, vector[8:].reshape(-1, 3)),
+        site_offsets_sd=_by_name(names, sd[8:].reshape(-1, 3)),
     )
 
 

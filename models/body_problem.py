@@ -41,6 +41,11 @@ class Shared:
             self.flat_pitch + step[n + N_POSTURE :],
         )
 
+    @staticmethod
+    def of(vector: Float[np.ndarray, " shared"], sites: int) -> Shared:
+        n = 8 + 3 * sites
+        return Shared(vector[:8], vector[8:n].reshape(-1, 3), vector[n:-N_FEET], vector[-N_FEET:])
+
     @property
     def vector(self) -> Float[np.ndarray, " shared"]:
         return np.concatenate([self.log_scales, self.offsets.ravel(), self.mean_posture, self.flat_pitch])

@@ -80,12 +80,12 @@ def coordinates_from_pose(q: Float[Array, "41"]) -> Float[Array, "40"]:
     return xp.concat([angles, to_opensim @ q[:3], q[7:]])
 
 
-def pose_from_coordinates(coordinates: Float[Array, "40"]) -> Float[Array, "41"]:
+def pose_from_coordinates(coordinates: Float[Array, "*n 40"]) -> Float[Array, "*n 41"]:
     """Pose of 40 coordinates (rad, m) in OpenSim's ground frame; inverse of :func:`coordinates_from_pose`."""
     xp = coordinates.__array_namespace__()
     to_world = xp.asarray(OPENSIM_FROM_WORLD, dtype=coordinates.dtype).T
-    orientation = quaternion_from_matrix(to_world @ matrix_from_zxy(coordinates[:3]))
-    return xp.concat([to_world @ coordinates[3:6], orientation, coordinates[6:]])
+    orientation = quaternion_from_matrix(to_world @ matrix_from_zxy(coordinates[..., :3]))
+    return xp.concat([coordinates[..., 3:6] @ to_world.T, orientation, coordinates[..., 6:]], axis=-1)
 
 
 def unwrapped(coordinates: Float[Array, "40"], previous: Float[Array, "40"]) -> Float[Array, "40"]:
@@ -96,7 +96,7 @@ def unwrapped(coordinates: Float[Array, "40"], previous: Float[Array, "40"]) -> 
     return xp.concat([pelvis, coordinates[3:]])
 
 
-def clinical_pelvis(q: Float[Array, "41"], heading: float | Float[Array, ""]) -> Float[Array, "3"]:
+def clinical_pelvis(q: Float[Array, "*n 41"], heading: float | Float[Array, ""]) -> Float[Array, "*n 3"]:
     """Tilt, obliquity, rotation (rad) of the pelvis against the direction of progression.
 
     Sequence rotation (y), obliquity (x), tilt (z) (Baker 2001, Hum Mov Sci 20, 783) with axes and signs of the
@@ -109,5 +109,5 @@ def clinical_pelvis(q: Float[Array, "41"], heading: float | Float[Array, ""]) ->
     heading = xp.asarray(heading, dtype=q.dtype)
     c, s, zero, one = xp.cos(heading), xp.sin(heading), xp.zeros_like(heading), xp.ones_like(heading)
     forward = xp.stack([xp.stack([c, s, zero]), xp.stack([-s, c, zero]), xp.stack([zero, zero, one])])
-    angles = yxz_from_matrix(to_opensim @ forward @ matrix_from_quaternion(q[3:7]))
-    return xp.stack([angles[2], angles[1], angles[0]])
+    angles = yxz_from_matrix(to_opensim @ forward @ matrix_from_quaternion(q[..., 3:7]))
+    return xp.stack([angles[..., 2], angles[..., 1], angles[..., 0]], axis=-1)

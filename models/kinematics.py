@@ -266,8 +266,8 @@ def integrate(q: Float[Array, "41"], dv: Float[Array, "40"]) -> Float[Array, "41
     return xp.concat([q[:3] + dv[:3], orientation, q[7:] + dv[6:]])
 
 
-def difference(q_from: Float[Array, "41"], q_to: Float[Array, "41"]) -> Float[Array, "40"]:
+def difference(q_from: Float[Array, "*n 41"], q_to: Float[Array, "*n 41"]) -> Float[Array, "*n 40"]:
     """Tangent step from one pose to the other: ``integrate(q_from, difference(q_from, q_to)) == q_to``."""
-    turn = quaternion_log(quaternion_multiply(quaternion_conjugate(q_from[3:7]), q_to[3:7]))
+    turn = quaternion_log(quaternion_multiply(quaternion_conjugate(q_from[..., 3:7]), q_to[..., 3:7]))
     xp = q_from.__array_namespace__()
-    return xp.concat([q_to[:3] - q_from[:3], turn, q_to[7:] - q_from[7:]])
+    return xp.concat([q_to[..., :3] - q_from[..., :3], turn, q_to[..., 7:] - q_from[..., 7:]], axis=-1)

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 from scipy.stats import norm
 
 from kincast.models.coordinates import JOINT_COORDINATES
+from kincast.offline.compare_difference import difference as compare_series
 from kincast.offline.truth import Truth
 from kincast.streaming.results.storage import Storage
 
@@ -20,10 +21,16 @@ COVERAGES = np.arange(0.05, 0.96, 0.05)
 
 @dataclass(frozen=True)
 class AngleError:
-    """RMSE in degrees over the rows of the overlap: as it is, and after removing the mean difference."""
+    """Degrees, over the rows of the overlap: RMSE as it is and after removing the mean difference (so also the sd).
+
+    ``mean_deg``: ours minus truth; ``largest_deg``: greatest absolute difference; ``correlation``: Pearson's r.
+    """
 
     raw_deg: float
     mean_removed_deg: float
+    mean_deg: float
+    largest_deg: float
+    correlation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,10 +68,7 @@ def angle_errors(
     expected *= [truth.knee_sign if n.startswith("knee_angle") else 1 for n in names]
     got = ours.values[inside][:, [ours.columns.index(n) for n in names]]
     difference = (got - expected + 180.0) % 360.0 - 180.0
-    by_coordinate = {
-        n: AngleError(float(np.sqrt(np.mean(e**2))), float(np.std(e)))
-        for n, e in zip(names, difference.T, strict=True)
-    }
+    by_coordinate = {n: _error(expected[:, i], difference[:, i]) for i, n in enumerate(names)}
     columns = [names.index(n) for n in main]
     raw = difference[:, columns]
     centred = raw - raw.mean(axis=0)
@@ -88,6 +92,13 @@ def angle_errors(
         else {f"{c:.2f}": v for c, v in zip(COVERAGES, coverage(centred, within), strict=True)},
         median_sd_within_deg=None if within is None else float(np.median(within)),
     )
+
+
+def _error(expected: Float64[np.ndarray, " row"], error: Float64[np.ndarray, " row"]) -> AngleError:
+    found = compare_series(expected + error, expected)
+    if found is None:
+        return AngleError(float("nan"), float("nan"), float("nan"), float("nan"))
+    return AngleError(found.rmse, found.sd, found.mean, found.largest, found.correlation)
 
 
 def coverage(errors: Float64[np.ndarray, "..."], sd: Float64[np.ndarray, "..."]) -> list[float]:

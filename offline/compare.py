@@ -54,8 +54,10 @@ class Sides:
     start_s: float
 
 
-def load_sides(out: Path, truth: Path, skip_s: float = 0.0) -> Sides:
+def load_sides(out: Path, truth: Path, skip_s: float = 0.0, offset_s: float = 0.0) -> Sides:
     """Read both; the first ``skip_s`` seconds of the session are left out (a cold start is judged apart).
+
+    ``offset_s`` is added to the truth's times, where the two clocks are known to differ.
 
     Raises:
         FileMissingError, TruthMissingError and the readers' errors.
@@ -67,7 +69,7 @@ def load_sides(out: Path, truth: Path, skip_s: float = 0.0) -> Sides:
     start = results.summary.get("start_ns")
     if not isinstance(start, int) or isinstance(start, bool):
         raise TruthMissingError(f"{out}/summary.json says no start_ns, so the two clocks cannot be aligned")
-    start_s = start * 1e-9
+    start_s = start * 1e-9 - offset_s
     if skip_s > 0:
         results = _without_start(results, skip_s)
     return Sides(results, measured, results.kinematics.time_s + start_s, start_s)
@@ -98,7 +100,9 @@ def _rows(results: ResultsFolder, keep: Bool[np.ndarray, " row"]) -> ResultsFold
         kinematics=kinematics,
         kinematics_sd=cut(results.kinematics_sd),
         torques=cut(results.torques),
+        torques_sd=cut(results.torques_sd),
         ground_forces=cut(results.ground_forces),
+        ground_forces_sd=cut(results.ground_forces_sd),
         residuals=cut(results.residuals),
     )
 
@@ -127,7 +131,7 @@ def _forces_where_valid(sides: Sides, mass_kg: float) -> ForceErrors | None:
     return force_errors(ours, sides.clock_s[keep], sides.truth, mass_kg)
 
 
-def compare(out: Path, truth: Path, skip_s: float = 0.0) -> Comparison:
+def compare(out: Path, truth: Path, skip_s: float = 0.0, offset_s: float = 0.0) -> Comparison:
     """Compare a results folder with a multi-view case, an OpenSim style folder, a .mot file or a Pose2Sim trial.
 
     Raises:
@@ -135,7 +139,7 @@ def compare(out: Path, truth: Path, skip_s: float = 0.0) -> Comparison:
     """
     if is_pose2sim(truth):
         return _compare_points(read_results(out), truth)
-    sides = load_sides(out, truth, skip_s)
+    sides = load_sides(out, truth, skip_s, offset_s)
     ours, measured, clock_s = sides.ours, sides.truth, sides.clock_s
     mass_kg = measured.mass_kg or (float(ours.body.mass_kg) if ours.body is not None else 0.0)
     height_m = measured.height_m or _height_m(ours)

@@ -45,14 +45,10 @@ class OurEvent:
 
 
 def our_events(table: CsvTable, start_s: float) -> list[OurEvent]:
-    """Rows of events.csv with finite times."""
-    rows = zip(
-        table.numbers("time_s"),
-        table.text("side"),
-        table.text("event"),
-        table.numbers("emitted_s"),
-        strict=True,
-    )
+    """Rows of events.csv with finite times; ``emitted_s`` is NaN where the file does not say it."""
+    known = "emitted_s" in table.columns
+    emitted = table.numbers("emitted_s") if known else np.full(len(table.rows), np.nan)
+    rows = zip(table.numbers("time_s"), table.text("side"), table.text("event"), emitted, strict=True)
     return [OurEvent(float(t) + start_s, s, e, float(m) + start_s) for t, s, e, m in rows if np.isfinite(t)]
 
 
@@ -121,7 +117,7 @@ def plates_saw(forces: TruthForces, foot: int, time_s: float) -> bool:
 
 def _figures(pairs: Sequence[tuple[OurEvent, TruthEvent]], missed: int, extra: int) -> EventErrors:
     difference = np.array([(o.time_s - t.time_s) * 1e3 for o, t in pairs])
-    emitted = np.array([(o.emitted_s - t.time_s) * 1e3 for o, t in pairs])
+    emitted = np.array([(o.emitted_s - t.time_s) * 1e3 for o, t in pairs if np.isfinite(o.emitted_s)])
     total = 2 * len(pairs) + missed + extra
     some = len(pairs) > 0
     return EventErrors(
@@ -132,6 +128,6 @@ def _figures(pairs: Sequence[tuple[OurEvent, TruthEvent]], missed: int, extra: i
         median_abs_ms=float(np.median(np.abs(difference))) if some else None,
         bias_ms=float(np.mean(difference)) if some else None,
         sd_ms=float(np.std(difference)) if some else None,
-        emitted_median_ms=float(np.median(emitted)) if some else None,
-        emitted_max_ms=float(np.max(emitted)) if some else None,
+        emitted_median_ms=float(np.median(emitted)) if len(emitted) else None,
+        emitted_max_ms=float(np.max(emitted)) if len(emitted) else None,
     )

@@ -19,8 +19,8 @@ from kincast.streaming.results.trc import write_trc
 
 Kind = Literal["c3d", "csv", "trc", "mot", "sto"]
 Content = Literal[
-    "kinematics", "kinematics_sd", "grf", "torques", "residuals", "activations", "activations_sd"
-]
+    "kinematics", "kinematics_sd", "grf", "grf_sd", "torques", "torques_sd", "residuals", "activations", "activations_sd",
+]  # fmt: skip
 RATE_HZ = (1.0, 2000.0)
 
 
@@ -80,7 +80,9 @@ def _series(results: ResultsFolder, content: str) -> Storage:
         "kinematics": results.kinematics,
         "kinematics_sd": results.kinematics_sd,
         "grf": results.ground_forces,
+        "grf_sd": results.ground_forces_sd,
         "torques": results.torques,
+        "torques_sd": results.torques_sd,
         "residuals": results.residuals,
         "activations": results.activations,
         "activations_sd": results.activations_sd,

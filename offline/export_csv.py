@@ -22,7 +22,7 @@ def write_table(path: Path, results: ResultsFolder, rate_hz: float | None = None
     """Write the table; the number of rows.
 
     Columns: ``time_s``; coordinates ``knee_angle_r_deg`` (OpenSim names, signs and ground axes, Y up) and their
-    ``_sd``; moments ``_Nm`` and pelvis residual; ground forces; ``activation_<muscle>`` and ``_sd``; markers
+    ``_sd``; moments ``_Nm`` and pelvis residual; ground forces (both with ``_sd`` where stated); ``activation_<muscle>`` and ``_sd``; markers
     ``marker_<name>_x_m``; ``gait_cycle_r_pct`` (0 at foot strike, empty outside strides); ``valid_kinematics``,
     ``valid_kinetics``, ``tracked`` (0 or 1). What was not measured is an empty cell.
     """
@@ -49,7 +49,9 @@ def _blocks(
         (results.kinematics, _coordinate),
         (results.kinematics_sd, _coordinate_sd),
         (results.torques, _generalised_force),
+        (results.torques_sd, lambda c: _sd_of(_generalised_force(c))),
         (results.ground_forces, _ground),
+        (results.ground_forces_sd, lambda c: _sd_of(_ground(c))),
         (results.residuals, lambda c: f"pelvis_residual_{c}_{'N' if c.startswith('F') else 'Nm'}"),
         (results.activations, lambda c: f"activation_{c}"),
         (results.activations_sd, lambda c: f"activation_{c}_sd"),
@@ -88,6 +90,12 @@ def _coordinate_sd(name: str) -> str:
 
 def _generalised_force(name: str) -> str:
     return f"{name}_N" if name.endswith("_force") else f"{name}_Nm"
+
+
+def _sd_of(name: str) -> str:
+    """``x_Nm`` -> ``x_sd_Nm``."""
+    base, unit = name.rsplit("_", 1)
+    return f"{base}_sd_{unit}"
 
 
 def _ground(name: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from kincast.models.contact_forces import GRAVITY
 from kincast.offline.angle_errors import MAIN
+from kincast.offline.compare_difference import Difference, difference
 from kincast.offline.truth import SIDES, Truth, TruthForces
 from kincast.streaming.results.ground_frame import from_opensim
 from kincast.streaming.results.storage import Storage
@@ -39,6 +40,8 @@ class ForceErrors:
     cop_ap_mm: float | None
     cop_ml_mm: float | None
     sight_measured: bool
+    differences_N: Mapping[str, Difference] = field(default_factory=dict)
+    """Per foot and direction, ours minus the plates."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class MomentErrors:
     median_pct_bwh: float
     mean_pct_bwh: float
     by_coordinate: Mapping[str, float]
+    differences_Nm: Mapping[str, Difference] = field(default_factory=dict)
+    """Per coordinate, ours minus the truth."""
 
 
 def forward_axes(truth: Truth, clock_s: Float64[np.ndarray, " row"]) -> Float64[np.ndarray, "row 2"]:
@@ -113,8 +118,8 @@ def force_errors(
     force, cop = our_feet(ours)
     forward = forward_axes(truth, clock_s)
     weight = mass_kg * GRAVITY
-    difference = _in_walking_axes(force - expected, forward) * (100.0 / weight)
-    feet = {side: difference[seen[:, f], f] for f, side in enumerate(SIDES)}
+    error = in_walking_axes(force - expected, forward) * (100.0 / weight)
+    feet = {side: error[seen[:, f], f] for f, side in enumerate(SIDES)}
     pooled = np.concatenate(list(feet.values()))
     rms = np.sqrt(np.mean(pooled**2, axis=0))
     cop_errors = _cop_errors(force, cop, expected, truth.forces, clock_s, seen, forward)
@@ -133,10 +138,23 @@ def force_errors(
         cop_ap_mm=cop_errors[0],
         cop_ml_mm=cop_errors[1],
         sight_measured=truth.forces.sight_measured,
+        differences_N=_differences(force, expected, seen, forward),
     )
 
 
-def _in_walking_axes(
+def _differences(
+    force: np.ndarray, expected: np.ndarray, seen: np.ndarray, forward: np.ndarray
+) -> dict[str, Difference]:
+    ours, theirs = (in_walking_axes(v, forward) for v in (force, expected))
+    found = {
+        f"{side} {name}": difference(ours[seen[:, f], f, axis], theirs[seen[:, f], f, axis])
+        for f, side in enumerate(SIDES)
+        for axis, name in ((2, "vertical"), (0, "fore-aft"), (1, "mediolateral"))
+    }
+    return {n: d for n, d in found.items() if d is not None}
+
+
+def in_walking_axes(
     vectors: Float64[np.ndarray, "row foot 3"], forward: Float64[np.ndarray, "row 2"]
 ) -> Float64[np.ndarray, "row foot 3"]:
     """(ap, ml, vertical) components; ml positive to the left."""
@@ -158,16 +176,13 @@ def _cop_errors(
     measured = np.stack(
         [[np.interp(clock_s, truth.time_s, truth.cop[:, f, a]) for a in range(3)] for f in range(2)], axis=0
     ).transpose(2, 0, 1)  # NaN beside an unloaded sample
-    difference = _in_walking_axes(cop - measured, forward)[..., :2]
+    error = in_walking_axes(cop - measured, forward)[..., :2]
     counted = (
-        seen
-        & (force[..., 2] > LOADED_N)
-        & (expected[..., 2] > LOADED_N)
-        & np.isfinite(difference).all(axis=2)
+        seen & (force[..., 2] > LOADED_N) & (expected[..., 2] > LOADED_N) & np.isfinite(error).all(axis=2)
     )
     if not counted.any():
         return None, None
-    rms = np.sqrt(np.mean(difference[counted] ** 2, axis=0)) * 1000.0
+    rms = np.sqrt(np.mean(error[counted] ** 2, axis=0)) * 1000.0
     return float(rms[0]), float(rms[1])
 
 
@@ -198,4 +213,7 @@ def moment_errors(
         median_pct_bwh=float(np.median(rms)),
         mean_pct_bwh=float(np.mean(rms)),
         by_coordinate=dict(zip(names, rms.tolist(), strict=True)),
+        differences_Nm={
+            n: d for i, n in enumerate(names) if (d := difference(got[:, i], expected[:, i])) is not None
+        },
     )

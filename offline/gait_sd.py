@@ -1,4 +1,4 @@
-"""How far the lengths of a stride may be off, from the posterior of the motion.
+"""How far the lengths and clearances of a stride may be off, from the posterior of the motion.
 
 A length is between two heels at instants far apart compared with how long detector errors persist, so their variances
 add. ``FLOOR_M`` stands for what no covariance knows: the model's heel is not the person's. A foot stands or nearly stands
@@ -21,6 +21,8 @@ from kincast.streaming.messages import Stride
 
 FLOOR_M = 0.005
 """Between the lengths of error-free recordings and those of measured heels (rms 3 to 6 mm)."""
+CLEARANCE_FLOOR_M = 0.002
+CLEARANCES = ("toe_clearance_min_m", "heel_clearance_max_m")
 LENGTHS = ("stride_length_m", "step_length_m", "step_width_m")
 
 
@@ -39,9 +41,9 @@ def strides_with_posterior_sd(
     after = np.clip(np.searchsorted(motion.t_ns, t_ns), 1, max(len(motion.t_ns) - 1, 1))
     earlier = t_ns - motion.t_ns[after - 1] < motion.t_ns[np.minimum(after, len(motion.t_ns) - 1)] - t_ns
     rows = np.minimum(after - earlier, len(motion.t_ns) - 1)
-    variance = _horizontal_variance(body, motion.q[rows], covariance.pose[rows], heels)
-    variance = variance.reshape(len(strides), 2, 2)
-    return tuple(_with_sd(s, v) for s, v in zip(strides, variance, strict=True))
+    variance = _heel_variance(body, motion.q[rows], covariance.pose[rows], heels)
+    variance = variance.reshape(len(strides), 2, 2, 2)
+    return tuple(_with_sd(s, v[..., 0], v[..., 1]) for s, v in zip(strides, variance, strict=True))
 
 
 def heel_site(body: Body, side: str) -> int | None:
@@ -51,21 +53,24 @@ def heel_site(body: Body, side: str) -> int | None:
     return min(own, key=lambda i: float(skeleton.site_pos[i, 0])) if own else None
 
 
-def _horizontal_variance(
+def _heel_variance(
     body: Body,
     q: Float64[np.ndarray, "time 41"],
     pose: Float64[np.ndarray, "time 40 40"],
     heels: list[int],
-) -> Float64[np.ndarray, "time 2"]:
-    """Of the right and left heel, mean of the two horizontal axes, m^2."""
+) -> Float64[np.ndarray, "time 2 2"]:
+    """Of the right and left heel: mean of the two horizontal axes, and vertical, m^2."""
     parameters = body.parameters
     offsets = np.array([parameters.site_offsets.get(n, (0.0, 0.0, 0.0)) for n in body.sites], float)
     _, jacobian = BatchKinematics(body.skeleton, chunk=256).poses(log_scales(parameters), offsets, q)
-    own = jacobian[:, heels, :2]
-    return np.einsum("tsai,tij,tsaj->ts", own, pose, own, optimize=True) / 2.0
+    own = jacobian[:, heels]
+    axes = np.einsum("tsai,tij,tsaj->tsa", own, pose, own, optimize=True)
+    return np.stack([axes[..., :2].mean(axis=-1), axes[..., 2]], axis=-1)
 
 
-def _with_sd(stride: Stride, variance: Float64[np.ndarray, "end foot"]) -> Stride:
+def _with_sd(
+    stride: Stride, variance: Float64[np.ndarray, "end foot"], vertical: Float64[np.ndarray, "end foot"]
+) -> Stride:
     """``variance`` at the stride's two strikes; the other foot's, at its own strike between them, is taken as their mean."""
     mine = 0 if stride.side == "right" else 1
     other = float(variance[:, 1 - mine].mean())
@@ -73,8 +78,9 @@ def _with_sd(stride: Stride, variance: Float64[np.ndarray, "end foot"]) -> Strid
     step = float(np.sqrt(variance[1, mine] + other + FLOOR_M**2))
     values = stride.values
     duration_s = values["next_foot_strike_s"] - values["foot_strike_s"]
-    # speed: both strikes' times enter through the duration
-    duration_sd = float(np.hypot(stride.sd["foot_strike_s"], stride.sd["next_foot_strike_s"]))
-    speed = float(np.hypot(length / duration_s, values["stride_length_m"] * duration_sd / duration_s**2))
+    speed = length / duration_s  # as in the live path: a later strike is also found further on
+    # a clearance is between the foot in swing and the foot in stance
+    clearance = float(np.sqrt(vertical[:, mine].sum() + CLEARANCE_FLOOR_M**2))
     sd = {**stride.sd, **dict(zip(LENGTHS, (length, step, step), strict=True)), "speed_m_s": speed}
+    sd |= dict.fromkeys(CLEARANCES, clearance)
     return replace(stride, sd=sd)

@@ -14,6 +14,8 @@ from kincast.offline.trajectory.motion import Motion
 from kincast.streaming.fitter import WindowFitter
 from kincast.streaming.snapshot import Snapshot
 
+START_RATE_HZ = 29.0
+
 
 @dataclass(frozen=True)
 class LivePoses:
@@ -44,19 +46,34 @@ def row_times(observations: Observations) -> Int64[np.ndarray, " row"]:
 
 
 def live_poses(body: Body, observations: Observations) -> LivePoses:
-    """Run the window fitter over the rows, in order."""
+    """Run the window fitter over the rows, in order; poses at all rows.
+
+    It only has to start the refit near the motion, so of faster recordings every n-th row is enough.
+    """
     fitter = WindowFitter(body, observations.cameras, observations.keypoint_set)
     fitter.warm()
     t_ns = row_times(observations)
     settled = []
-    for i in range(len(t_ns)):
+    for i in range(0, len(t_ns), _stride(t_ns)):
         settled.extend(fitter.step(_snapshot(observations, i, int(t_ns[i]))).settled)
     settled.extend(fitter.flush())
-    return LivePoses(
+    found = LivePoses(
         np.array([s.t_ns for s in settled], np.int64),
         np.array([s.qpos for s in settled]).reshape(-1, 41),
         np.array([s.tracked for s in settled], bool),
     )
+    if len(found.t_ns) == len(t_ns):
+        return found
+    nearest = np.clip(np.searchsorted(0.5 * (found.t_ns[1:] + found.t_ns[:-1]), t_ns), 0, len(found.t_ns) - 1)
+    return LivePoses(t_ns, found.motion(t_ns).q, found.tracked[nearest])
+
+
+def _stride(t_ns: Int64[np.ndarray, " row"]) -> int:
+    """Rows per step of the fitter, which then sees at least ``START_RATE_HZ``."""
+    if len(t_ns) < 2:
+        return 1
+    rate_hz = 1e9 / max(float(np.median(np.diff(t_ns))), 1.0)
+    return max(1, int(rate_hz / START_RATE_HZ))
 
 
 def _snapshot(observations: Observations, row: int, t_ns: int) -> Snapshot:

@@ -3,7 +3,8 @@
     recordings -> people -> body fit of each with the present base -> evidence -> population = next base -> ...
 
 The population of Gaussian evidence is solved to the end every round (:mod:`kincast.offline.population`), so a round
-only renews where the fits were linearised; two or three are enough.
+only renews where the fits were linearised; two or three are enough. At the end everyone is judged with a base
+learned from others (:mod:`kincast.offline.meta_check`), and the base carries the verdict.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from kincast.models.body_fit import BodyFit, BodyFitConfig, fit_body
 from kincast.models.body_problem import MeasuredAngles
 from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
+from kincast.offline.file_hash import file_sha256
+from kincast.offline.meta_check import LeftOut, Trial, bases_of_others, left_out
 from kincast.offline.observe import observe
 from kincast.offline.people_file import measured_angles, read_people_file
 from kincast.offline.population import Evidence, PopulationConfig, evidence_of, learned_base
@@ -46,20 +49,22 @@ class Person:
 
 @dataclass(frozen=True)
 class MetaConfig:
-    """``rounds`` of body fits and population in turn."""
+    """``rounds`` of body fits and population in turn; ``check``: judge the base on people left out."""
 
     rounds: int = 2
+    check: bool = True
     population: PopulationConfig = field(default_factory=PopulationConfig)
     fit: BodyFitConfig = field(default_factory=BodyFitConfig)
 
 
 @dataclass(frozen=True)
 class Meta:
-    """The base learned, the people used with what each said at last, and why others were left out."""
+    """The base learned, the people used with what each said at last, why others were not used, and how it does."""
 
     base: BaseBody
     evidence: Mapping[str, Evidence]
-    left_out: Mapping[str, str]
+    unused: Mapping[str, str]
+    check: LeftOut | None = None
 
 
 def meta_fit(
@@ -73,38 +78,49 @@ def meta_fit(
     config = config or MetaConfig()
     keypoint_set = _one_set(people)
     first = config.fit.base or generic_base(keypoint_set)
-    base, evidence, left_out = first, {}, {}
+    base, evidence, unused = first, {}, {}
     for round_ in range(config.rounds):
-        evidence, left_out = {}, {}
+        evidence, unused = {}, {}
         for person in people:
             try:
-                evidence[person.name] = person_evidence(person, base, config.fit)
+                evidence[person.name] = evidence_of(person_fit(person, base, config.fit), base)
             except UserMistakeError as error:
-                left_out[person.name] = str(error)
+                unused[person.name] = str(error)
         if len(evidence) < MIN_PEOPLE:
             raise TooFewPeopleError(
                 f"a base body takes at least {MIN_PEOPLE} people who are well seen; there are {len(evidence)}"
-                + "".join(f"; {name}: {why}" for name, why in left_out.items())
+                + "".join(f"; {name}: {why}" for name, why in unused.items())
             )
         base = learned_base(first, list(evidence.values()), config.population)
         tell(
             f"round {round_ + 1}: {len(evidence)} people, {moved_mm(first, base):.1f} mm from the earlier base"
         )
     base = replace(base, recordings=sum(len(p.observations) for p in people if p.name in evidence))
-    return Meta(base, evidence, left_out)
+    if not config.check:
+        return Meta(base, evidence, unused)
+    tell(f"judging on people left out: {len(evidence)} people, twice")
+    found = left_out(
+        {p.name: _judged_trial(p) for p in people if p.name in evidence},
+        first,
+        bases_of_others(first, evidence, config.population),
+        config.fit,
+    )
+    return Meta(replace(base, verdict=found.verdict(), left_out=found.medians()), evidence, unused, found)
 
 
-def person_evidence(person: Person, base: BaseBody, config: BodyFitConfig) -> Evidence:
-    """What the recordings of one person say, found with ``base`` as the prior.
+def _judged_trial(person: Person) -> Trial:
+    """The first recording with measured angles, or the first. A fitted length is no truth to judge lengths by."""
+    measured = (*person.measured, *[None] * (len(person.observations) - len(person.measured)))
+    known = next((i for i, one in enumerate(measured) if one is not None), 0)
+    return Trial(person.observations[known], measured[known])
+
+
+def person_fit(person: Person, base: BaseBody, config: BodyFitConfig) -> BodyFit:
+    """The body of one person.
 
     Raises:
         TooLittleSeenError, UnlikePersonError
     """
-    return evidence_of(person_fit(person, base, config), base)
-
-
-def person_fit(person: Person, base: BaseBody, config: BodyFitConfig) -> BodyFit:
-    """The body of one person."""
     return fit_body(
         list(person.observations),
         mass_kg=person.mass_kg,
@@ -151,7 +167,7 @@ def people_of(paths: Sequence[Path], people_file: Path | None = None) -> list[Pe
 
 def inputs_sha256(paths: Sequence[Path]) -> str:
     """Of the recordings' bytes, whatever their order and names."""
-    digests = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
+    digests = sorted(file_sha256(path) for path in paths)
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 

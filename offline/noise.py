@@ -20,6 +20,9 @@ CAMERA_FACTORS = (1.0, 100.0)
 """No camera counts for more than its detections say; a bad one for at least a hundredth."""
 TAILS = (2.0, 3.0, 4.0, 6.0, 8.0)
 """Lighter ones would let single gross errors pull."""
+MOST_DETECTIONS, MOST_FOR_TAILS = 4_000_000, 250_000
+"""Of a longer recording every n-th instant (detection) says as much."""
+INSTANTS_AT_ONCE = 2048
 _WHOLE_RECORDING = replace(DetectorNoiseConfig(), memory_s=np.inf, fitted_parameters=0.0)
 
 
@@ -44,24 +47,25 @@ def learned_noise(problem: FitProblem, errors: ViewErrors, before: NoiseEstimate
     if not cameras:
         return before
     noise = DetectorNoise(p.sites, _WHOLE_RECORDING)
-    flat = (-1, p.sites)
-    factor = before.camera_factor[p.camera]
-    scaled = errors.error_px / np.sqrt(factor)[..., None]
+    every = slice(None, None, 1 + p.confidence.size // MOST_DETECTIONS)
+    camera, confidence = p.camera[every], p.confidence[every].reshape(-1, p.sites)
+    error_px, weight = errors.error_px[every], errors.robust_weight[every].reshape(-1, p.sites)
+    scaled = (error_px / np.sqrt(before.camera_factor[camera])[..., None]).reshape(-1, p.sites)
     for _ in range(2):  # bins and keypoints share the error between them
-        noise.update(
-            scaled.reshape(flat), errors.robust_weight.reshape(flat), p.confidence.reshape(flat), 0.0
-        )
-    expected = _estimate(noise, p, np.ones(cameras)).information
-    ratio = 0.5 * errors.robust_weight * errors.error_px.astype(np.float64) ** 2 * expected
+        noise.update(scaled, weight, confidence, 0.0)
+    expected = noise.information(confidence)
+    ratio = 0.5 * weight * error_px.reshape(-1, p.sites).astype(np.float64) ** 2 * expected
+    total, count = ratio.sum(axis=1), (expected > 0).sum(axis=1)
     new = np.ones(cameras)
     for c in range(cameras):
-        mine = (p.camera == c)[..., None] & (expected > 0)
-        total = CAMERA_PRIOR_COUNT + float(ratio[mine].sum())
-        new[c] = total / (CAMERA_PRIOR_COUNT + float(mine.sum()))
+        mine = camera.reshape(-1) == c
+        seen = CAMERA_PRIOR_COUNT + float(count[mine].sum())
+        new[c] = (CAMERA_PRIOR_COUNT + float(total[mine].sum())) / seen
     estimate = _estimate(noise, p, np.clip(new / np.median(new), *CAMERA_FACTORS))
-    used = estimate.information > 0
-    squared = errors.error_px[used].astype(np.float64) ** 2 * estimate.information[used]
-    return replace(estimate, degrees_of_freedom=tails(squared))
+    information = estimate.information[every]
+    used = information > 0
+    squared = error_px[used].astype(np.float64) ** 2 * information[used]
+    return replace(estimate, degrees_of_freedom=tails(squared[:: 1 + len(squared) // MOST_FOR_TAILS]))
 
 
 def with_tails(prior: MotionPrior, noise: NoiseEstimate) -> MotionPrior:
@@ -90,9 +94,13 @@ def _estimate(
     noise: DetectorNoise, pictures: Pictures, camera_factor: Float64[np.ndarray, " camera"]
 ) -> NoiseEstimate:
     n, s, sites = pictures.confidence.shape
+    information = np.zeros((n, s, sites), np.float32)
     if s == 0:
-        return NoiseEstimate(np.zeros((n, s, sites), np.float32), camera_factor, 0.0)
-    information = noise.information(pictures.confidence.reshape(-1, sites)).reshape(n, s, sites)
-    information = information / camera_factor[pictures.camera][..., None]
-    sigma = float(np.sqrt(np.median(1.0 / information[information > 0]))) if (information > 0).any() else 0.0
-    return NoiseEstimate(information.astype(np.float32), camera_factor, sigma)
+        return NoiseEstimate(information, camera_factor, 0.0)
+    for start in range(0, n, INSTANTS_AT_ONCE):
+        rows = slice(start, start + INSTANTS_AT_ONCE)
+        own = noise.information(pictures.confidence[rows].reshape(-1, sites)).reshape(-1, s, sites)
+        information[rows] = own / camera_factor[pictures.camera[rows]][..., None]
+    some = information[:: 1 + information.size // MOST_DETECTIONS]
+    sigma = float(np.sqrt(np.median(1.0 / some[some > 0]))) if (some > 0).any() else 0.0
+    return NoiseEstimate(information, camera_factor, sigma)

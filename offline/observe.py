@@ -14,6 +14,7 @@ from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
 from kincast.streaming.admission import Admission, Refusal
 from kincast.streaming.align import Aligner
+from kincast.streaming.health import findings
 from kincast.streaming.messages import KeypointFrame, MarkerFrame, SessionHeader
 from kincast.streaming.recording import Recording, read_recording
 from kincast.streaming.snapshot import Snapshot
@@ -35,54 +36,76 @@ def observe(path: Path, cameras: tuple[Camera, ...] | None = None) -> tuple[Sess
     Raises:
         NotARecordingError, NothingRecordedError
     """
+    return observe_with_findings(path, cameras)[:2]
+
+
+def observe_with_findings(
+    path: Path, cameras: tuple[Camera, ...] | None = None
+) -> tuple[SessionHeader, Observations, tuple[str, ...]]:
+    """The same, and what of the recording could not be used and why, in sentences.
+
+    Raises:
+        NotARecordingError, NothingRecordedError
+    """
     recording = read_recording(path)
     header = recording.header
-    snapshots = list(_snapshots(recording))
-    if not snapshots:
-        raise NothingRecordedError(f"{path} holds no keypoints and no markers")
-    sites = len(sites_of(header.keypoint_set))
-    if header.marker_names:
-        rows = [s for s in snapshots if s.markers is not None]
-        count = len(rows)
-        return header, Observations(
-            header.keypoint_set,
-            (),
-            np.zeros((count, 0), np.int64),
-            np.zeros((count, 0, sites, 3), np.float32),
-            np.stack([s.markers for s in rows if s.markers is not None]),
-            np.array([s.t_ns for s in rows], np.int64),
-        )
     cameras = cameras or header.cameras
     follower = _Follower(cameras)
-    views = [follower.view(snapshot) for snapshot in snapshots]
-    return header, Observations(
-        header.keypoint_set,
-        cameras,
-        np.stack([s.camera_t_ns for s in snapshots]),
-        np.stack(views).astype(np.float32),
-    )
+    door = _Door(header)
+    t_ns: list[np.ndarray | int] = []
+    seen: list[np.ndarray] = []
+    for snapshot in door.snapshots(recording):
+        if not header.marker_names:
+            t_ns.append(snapshot.camera_t_ns)
+            seen.append(follower.view(snapshot).astype(np.float32))
+        elif snapshot.markers is not None:
+            t_ns.append(snapshot.t_ns)
+            seen.append(snapshot.markers)
+    said = door.findings()
+    if recording.lost.unfinished:
+        said = (*said, f"{path.name} was never closed (crash, or copy cut short): its end is missing")
+    if not seen:
+        why = f": {said[0]}" if said else "; check that the detector ran and was connected"
+        more = f" (and {len(said) - 1} more like it)" if len(said) > 1 else ""
+        raise NothingRecordedError(f"{path} holds no keypoints and no markers of its session{why}{more}")
+    if not header.marker_names:
+        return header, Observations(header.keypoint_set, cameras, np.stack(t_ns), np.stack(seen)), said
+    rows, sites = len(seen), len(sites_of(header.keypoint_set))
+    none = np.zeros((rows, 0), np.int64), np.zeros((rows, 0, sites, 3), np.float32)
+    found = Observations(header.keypoint_set, (), *none, np.stack(seen), np.array(t_ns, np.int64))
+    return header, found, said
 
 
-def _snapshots(recording: Recording) -> Iterator[Snapshot]:
-    header = recording.header
-    admission = Admission(header)
-    aligner = Aligner(len(header.cameras), len(sites_of(header.keypoint_set)))
-    for message, receive_ns in recording.inputs():
-        if isinstance(message, KeypointFrame):
-            closed = aligner.advance(receive_ns)
-            if closed is not None:
-                yield closed
-            admitted = admission.picture(message, receive_ns)
-            if not isinstance(admitted, Refusal):
-                camera, people = admitted
-                yield from aligner.picture(camera, message.t_ns, people, receive_ns)
-        elif isinstance(message, MarkerFrame):
-            markers = admission.markers(message)
-            if not isinstance(markers, Refusal):
-                yield from aligner.markers(message.t_ns, markers)
-    last = aligner.close()
-    if last is not None:
-        yield last
+class _Door:
+    """Messages become snapshots as in the engine; what is refused is counted."""
+
+    def __init__(self, header: SessionHeader) -> None:
+        self._header = header
+        self._admission = Admission(header)
+        self._aligner = Aligner(len(header.cameras), len(sites_of(header.keypoint_set)))
+
+    def snapshots(self, recording: Recording) -> Iterator[Snapshot]:
+        """All of the recording."""
+        for message, receive_ns in recording.inputs():
+            if isinstance(message, KeypointFrame):
+                closed = self._aligner.advance(receive_ns)
+                if closed is not None:
+                    yield closed
+                admitted = self._admission.picture(message, receive_ns)
+                if not isinstance(admitted, Refusal):
+                    camera, people = admitted
+                    yield from self._aligner.picture(camera, message.t_ns, people, receive_ns)
+            elif isinstance(message, MarkerFrame):
+                markers = self._admission.markers(message)
+                if not isinstance(markers, Refusal):
+                    yield from self._aligner.markers(message.t_ns, markers)
+        last = self._aligner.close()
+        if last is not None:
+            yield last
+
+    def findings(self) -> tuple[str, ...]:
+        """What was refused and why."""
+        return findings(self._header, self._admission, self._aligner, {})
 
 
 class _Follower:

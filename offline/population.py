@@ -1,24 +1,24 @@
-"""From what the recordings of many people say of each to the population they come from (empirical Bayes).
+"""From what the recordings of many people say of each to the population they come from (hierarchical Gaussian model).
 
 A person's shape and usual posture x_i (8 log scales, 3 S site offsets, 36 posture angles) are drawn from N(m, C); a body fit
-says of them a Gaussian likelihood with information L_i and vector h_i = L_i x^_i, found by taking the prior off its
-posterior. Given C the mean has a closed form (all x_i integrated out, a flat direction of one person left to others),
+says of them a Gaussian likelihood with information L_i and vector h_i, found by taking the prior off its posterior.
+What a fit gets wrong where its data say little is not its own chance: how the model's knee moves, what counts as a flat foot, how
+far a posture strays from its mean err alike for everyone. So the fits' errors have a common part e (share ``alike``):
 
-    m = (K + sum A_i)^-1 (K m_0 + sum A_i L_i^-1 h_i),     A_i = (L_i^-1 + C)^-1,     K = kappa C_0^-1 and more on proportions
+    h_i = L_i (x_i + e + e_i),   x_i ~ N(m, C),   e ~ N(0, alike L^-1),   e_i ~ N(0, (1 - alike) L_i^-1),   L the mean of L_i
 
-and the shape's C its step of expectation-maximisation under an inverse-Wishart prior worth ``prior_people``,
+and (m, e) are solved together with every x_i integrated out, under a prior on m of the earlier base (Gelman et al., Bayesian Data
+Analysis, ch. 5). Directions that people show well are learned as fast as people come; those they hardly show stay at the earlier
+base however many come. Both sides of people are alike: a person's mirror image is as good a person.
 
-    C = (nu C_0 + kappa (m - m_0)(m - m_0)' + sum (P_i + (x_i - m)(x_i - m)')) / (nu + kappa + N),
-
-P_i, x_i the posterior of person i (Gelman et al., Bayesian Data Analysis, ch. 3 and 5; Dempster et al. 1977). Both sides of people
-are alike: a person's mirror image is as good a person, so means and sums are made symmetric.
-How people's usual posture differs is held: it says what they were doing, not who they are.
+The spread C is held, and so is the exported usual posture: people's posture in the recordings says what they were doing, not who
+people are, and in pictures it is confused with displaced sites.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -34,19 +34,15 @@ from kincast.models.mirrored_sites import left_right_pairs
 
 @dataclass(frozen=True)
 class PopulationConfig:
-    """Weight of what was known before, in people.
+    """``mean_people``: the earlier base counts as so many people; ``alike``: share of a fit's error common to all people.
 
-    ``mean_people`` (kappa): of the earlier base, and of the table of usual posture, against the mean of the people
-    seen (they were recorded at something: it must not be read as displaced sites); ``prior_people`` (nu): of the spreads.
     ``proportion_sd``: how far people's mean proportions may be off the earlier base (log): anthropometry knows the means
     better than detectors show them, and a thigh that is too long is what a knee off its place looks like.
     """
 
     mean_people: float = 1.0
-    prior_people: float = 10.0
+    alike: float = 0.7
     proportion_sd: float = 0.015
-    iterations: int = 60
-    tolerance: float = 1e-4
 
 
 @dataclass(frozen=True)
@@ -87,39 +83,28 @@ def evidence_of(fit: BodyFit, base: BaseBody) -> Evidence:
 def learned_base(
     base: BaseBody, people: Sequence[Evidence], config: PopulationConfig = PopulationConfig()
 ) -> BaseBody:
-    """The population of ``people`` with ``base`` as what was known before; nothing else of it is changed."""
-    n_shape = len(base.mean)
-    first_mean, first_precision = _prior(base)
-    mean, covariance = first_mean, np.linalg.inv(first_precision)
-    generic = covariance
-    hold = config.mean_people * first_precision
+    """The mean shape of the population of ``people`` with ``base`` as what was known before; nothing else of it is changed."""
+    first, precision = _prior(base)
+    # in units of the earlier base's spread, in which C is the identity
+    root = np.linalg.cholesky(np.linalg.inv(precision))
+    mirror = np.linalg.solve(root, mirror_matrix(base.keypoint_set) @ root)
+    unit = np.eye(len(first))
+    said, right, alike = np.zeros_like(unit), np.zeros_like(first), np.zeros_like(unit)
+    for person in people:
+        information = root.T @ person.information @ root
+        own = information / (1.0 - config.alike)
+        share = np.linalg.inv(own + unit)
+        said += unit - share
+        right += share @ root.T @ (person.vector - person.information @ first) / (1.0 - config.alike)
+        alike += information / (len(people) * config.alike)
+    said, alike = _symmetric(said, mirror), _symmetric(alike, mirror)
+    right = 0.5 * (right + mirror @ right)
+    # e is solved out of the system of m and e; where nobody shows anything it is left anywhere
+    doubt = said @ np.linalg.inv(said + alike + 1e-9 * unit)
+    hold = precision * config.mean_people
     hold[1:8, 1:8] += np.eye(7) / config.proportion_sd**2
-    mirror = mirror_matrix(base.keypoint_set)
-    count = len(people)
-    for _ in range(config.iterations):
-        precision = np.linalg.inv(covariance)
-        posteriors = [np.linalg.inv(person.information + precision) for person in people]
-        normal, right = hold.copy(), hold @ first_mean
-        for person, posterior in zip(people, posteriors, strict=True):
-            normal += precision - precision @ posterior @ precision
-            right += precision @ posterior @ person.vector
-        new_mean = np.linalg.solve(_symmetric(normal, mirror), 0.5 * (right + mirror @ right))
-        scatter = config.prior_people * generic
-        scatter = scatter + config.mean_people * np.outer(new_mean - first_mean, new_mean - first_mean)
-        for person, posterior in zip(people, posteriors, strict=True):
-            deviation = posterior @ (person.vector + precision @ new_mean) - new_mean
-            scatter += posterior + np.outer(deviation, deviation)
-        scatter = _symmetric(scatter, mirror) / (config.prior_people + config.mean_people + count)
-        new = generic.copy()
-        new[:n_shape, :n_shape] = scatter[:n_shape, :n_shape]
-        moved = np.abs(new_mean - mean) / np.sqrt(np.diag(covariance))
-        widened = np.abs(np.diag(new) / np.diag(covariance) - 1.0)
-        mean, covariance = new_mean, new
-        if max(moved.max(), widened.max()) < config.tolerance:
-            break
-    return BaseBody(
-        base.keypoint_set, mean[:n_shape], covariance[:n_shape, :n_shape], mean[n_shape:], people=count
-    )
+    moved = root @ np.linalg.solve(root.T @ hold @ root + said - doubt @ said, right - doubt @ right)
+    return replace(base, mean=base.mean + moved[: len(base.mean)], people=len(people))
 
 
 def mirror_matrix(keypoint_set: str) -> Float[np.ndarray, "shared shared"]:

@@ -7,8 +7,8 @@ The trajectory's representation is a :class:`~kincast.offline.trajectory.interfa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -20,9 +20,13 @@ from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
 from kincast.offline.bundle import CLOCK
 from kincast.offline.live_start import live_poses
-from kincast.offline.observe import observe
 from kincast.offline.refit_config import RefitConfig
-from kincast.offline.refit_findings import require_one_person, require_views
+from kincast.offline.refit_refusals import (
+    require_no_change,
+    require_one_body,
+    require_one_person,
+    usable,
+)
 from kincast.offline.refit_state import RefitState
 from kincast.offline.refitted import RefittedTrial, Trial
 from kincast.offline.rig_refined import RefinedRig, refined_rig
@@ -39,13 +43,16 @@ class NothingToRefitError(UserMistakeError):
 
 @dataclass(frozen=True)
 class Refit:
-    """The person, the cameras they were seen by, and every recording's trajectory."""
+    """The person, the cameras they were seen by, every usable recording's trajectory with what of it was not used, and why
+    others were left out."""
 
     body: BodyParameters
     trials: tuple[RefittedTrial, ...]
     rig: RefinedRig
     cameras_held: bool
     seconds: dict[str, float]
+    notes: Mapping[Path, tuple[str, ...]] = field(default_factory=dict)
+    left_out: Mapping[Path, str] = field(default_factory=dict)
 
     @property
     def cameras_adjusted(self) -> bool:
@@ -61,21 +68,25 @@ def refit(
 ) -> Refit:
     """Refit all recordings of one person together. A ``body`` given is held; otherwise it is estimated.
 
-    The calibration is replaced where the recordings contradict it, unless ``fix_cameras``.
+    Of several recordings those that hold nothing usable are left out. The calibration is replaced where the recordings
+    contradict it, unless ``fix_cameras``.
 
     Raises:
-        NothingToRefitError, TooFewViewsError, DifferentPeopleError, NotARecordingError, NothingRecordedError
+        NothingToRefitError, TooFewViewsError, DifferentPeopleError, DifferentKeypointSetsError, NotARecordingError,
+        NothingRecordedError
         TooLittleSeenError, UnlikePersonError: see :func:`kincast.models.body_fit.fit_body`.
     """
     config = config or RefitConfig()
     if not paths:
         raise NothingToRefitError("refit needs at least one recording (.mcap)")
     clock = _Clock()
-    seen = [observe(path) for path in paths]
-    clock.lap("read")
+    found = usable(paths)
+    for why in found.left_out.values():
+        tell(f"left out: {why}")
+    require_one_person([header for header, _ in found.seen])
+    paths, seen = found.paths, list(found.seen)
     names = [path.stem for path in paths]
-    for name, (_, observations) in zip(names, seen, strict=True):
-        require_views(name, observations)
+    clock.lap("read")
     rig = refined_rig(paths, [observations for _, observations in seen])
     if not fix_cameras:
         seen = [(header, found) for (header, _), found in zip(seen, rig.observations, strict=True)]
@@ -84,12 +95,16 @@ def refit(
     clock.lap("cameras")
     body_given = body is not None
     headers = [header for header, _ in seen]
-    require_one_person(headers, [o for _, o in seen] if len(seen) > 1 and not body_given else [], names)
+    for name, (header, observations) in zip(names, seen, strict=True):
+        require_no_change(name, header, observations, config.body.base)
     if body is None:
+        require_one_body([o for _, o in seen], names, config.body.base)
+        clock.lap("one person")
         body = estimated_body(seen, config.body)
         tell(f"body from {len(seen)} recording{'s' if len(seen) > 1 else ''}")
     body = for_sessions(body, headers)
     clock.lap("body")
+    tell("live fit, where the trajectories start")
     built = build_body(body, "torque", seen[0][1].keypoint_set)
     trials = [
         Trial(path, header, observations, pictures_of(observations), live_poses(built, observations))
@@ -98,6 +113,7 @@ def refit(
     clock.lap("live fit")
     state = RefitState(body, trials, config)
     for left in reversed(range(config.rounds + 1)):
+        tell(f"trajectories, round {config.rounds + 1 - left} of {config.rounds + 1}")
         state.fit_trajectories()
         clock.lap("trajectory")
         if left:
@@ -109,7 +125,7 @@ def refit(
     fitted = state.fitted()
     for trial in fitted:
         tell(f"{trial.trial.path.stem}: {_words(trial)}")
-    return Refit(state.body, fitted, rig, fix_cameras, clock.seconds)
+    return Refit(state.body, fitted, rig, fix_cameras, clock.seconds, found.notes, found.left_out)
 
 
 def estimated_body(
@@ -155,8 +171,9 @@ def rig_lines(rig: RefinedRig, held: bool = False) -> list[str]:
         if not bundle.demanded:
             lines.append(f"cameras: calibration kept ({before:.1f} px, {after:.1f} at best)")
             continue
+        done = "kept as asked, refined it would go" if held else "refined"
         lines.append(
-            f"cameras: calibration contradicts the pictures, refined ({before:.1f} -> {after:.1f} px median)"
+            f"cameras: calibration contradicts the pictures, {done} ({before:.1f} -> {after:.1f} px median)"
         )
         lines += [
             f"  {c.name}: {c.median_px[0]:.1f} -> {c.median_px[1]:.1f} px, turned {c.turn_deg:.2f} deg,"

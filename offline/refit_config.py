@@ -19,7 +19,7 @@ class RefitConfig:
         rounds: trajectories, then what they say of detector, posture and body, as often as this; trajectories last.
         iterations: of the trajectory solver per round, at most.
         view_bias, posture: learn the detector's error by view and how the person's joints move together.
-        body_rounds: after these rounds the body is fitted anew, unless one was given.
+        body_rounds: after these rounds the body takes a step with all trajectories answering, unless one was given.
     """
 
     prior: MotionPrior = field(default_factory=MotionPrior)
@@ -29,5 +29,5 @@ class RefitConfig:
     iterations: int = 12
     view_bias: bool = True
     posture: bool = True
-    body_rounds: tuple[int, ...] = (1, 2)
+    body_rounds: tuple[int, ...] = (1, 2, 3)
     body: BodyFitConfig = field(default_factory=BodyFitConfig)

@@ -1,98 +1,26 @@
-"""What a clinician must know about a refit before believing it: refusals, and findings with what to do."""
+"""What a clinician must know about a refit before believing it: findings with what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from kincast.models.body_fit import fit_body
-from kincast.models.errors import UserMistakeError
-from kincast.models.observations import Observations
-from kincast.offline.calibrate import DifferentPeopleError
+from kincast.models.base_body import generic_base
+from kincast.models.body import BodyParameters
+from kincast.models.body.sites import sites_of
+from kincast.offline.bundle import Bundle
+from kincast.offline.refit_refusals import LEAST_CONFIDENCE
 from kincast.offline.refitted import RefittedTrial
+from kincast.offline.rig_findings import camera_findings
 from kincast.offline.rig_refined import RefinedRig
-from kincast.streaming.messages import SessionHeader
+from kincast.offline.same_person import are_two_people, evidence_of_body, shape_evidence
 
-LEAST_CONFIDENCE = 0.3
-LEAST_KEYPOINTS = 6
-LEAST_INSTANTS = 8
 LITTLE_TRACKED = 0.5
+OTHER_RIG_DEG, OTHER_RIG_M = 3.0, 0.06
+"""A camera that had to be turned or moved further was not calibrated where it stands; five times what calibrations err by."""
+STILL_OFF = 2.0
+"""A camera that disagrees so many times as much as the middle one, after adjustment, is not put right by it."""
 FAR_PX_SHARE = 0.02
 """Of the picture's height: a camera whose median distance stays beyond still contradicts the others."""
-OTHER_PERSON = 0.08
-OTHER_PERSON_SDS = 3.0
-
-
-class TooFewViewsError(UserMistakeError):
-    """Nobody can be reconstructed: no camera, or a single one, sees the person."""
-
-
-def require_views(name: str, observations: Observations) -> None:
-    """Refuse what holds no depth.
-
-    Raises:
-        TooFewViewsError: fewer than two cameras see the person.
-    """
-    if observations.markers is not None:
-        return
-    seen = (observations.keypoints[..., 2] >= LEAST_CONFIDENCE).sum(axis=2) >= LEAST_KEYPOINTS
-    usable = [c.name for c, s in zip(observations.cameras, seen.T, strict=True) if s.sum() >= LEAST_INSTANTS]
-    if not usable:
-        cameras = ", ".join(c.name for c in observations.cameras) or "none"
-        raise TooFewViewsError(
-            f"{name}: no camera sees a person (cameras: {cameras}); check that the recording is of this rig, that the"
-            " person is in view, and the detector's confidence"
-        )
-    if len(usable) == 1:
-        raise TooFewViewsError(
-            f"{name}: only camera {usable[0]} sees the person. One view tells cadence and angles in the picture's plane,"
-            " not depth, and so neither joint angles in space nor forces; record with two or more cameras at least 30 degrees apart"
-        )
-
-
-def require_one_person(
-    headers: Sequence[SessionHeader], recordings: Sequence[Observations], names: Sequence[str]
-) -> None:
-    """Refuse recordings of different people: by their subject, measures, or the bodies they show (none: not looked at).
-
-    Raises:
-        DifferentPeopleError
-    """
-    subjects = sorted({h.subject_id for h in headers if h.subject_id})
-    if len(subjects) > 1:
-        raise DifferentPeopleError(
-            f"the recordings are of different people ({', '.join(subjects)}); refit those of one person at a time"
-        )
-    for what, tolerance, values in (
-        ("mass (kg)", 0.05, [h.mass_kg for h in headers]),
-        ("height (m)", 0.02, [h.height_m for h in headers]),
-    ):
-        known = [v for v in values if v is not None]
-        if known and max(known) > (1.0 + tolerance) * min(known):
-            raise DifferentPeopleError(
-                f"the recordings disagree on the person's {what}: {min(known):g} and {max(known):g}"
-            )
-    sizes = [(n, *size) for n, size in zip(names, map(_size, recordings), strict=False) if size is not None]
-    if len(sizes) < 2:
-        return
-    small, large = min(sizes, key=lambda s: s[1]), max(sizes, key=lambda s: s[1])
-    apart = large[1] - small[1]
-    if apart > OTHER_PERSON and apart > OTHER_PERSON_SDS * float(np.hypot(small[2], large[2])):
-        raise DifferentPeopleError(
-            f"{small[0]} and {large[0]} do not show the same person: the bodies in them differ by {apart:.0%} in size;"
-            " refit them one by one, or check the calibration of both"
-        )
-
-
-def _size(observations: Observations) -> tuple[float, float] | None:
-    """Logarithm of the overall scale and its sd, by one recording alone."""
-    try:
-        fit = fit_body(observations)
-    except UserMistakeError:
-        return None
-    scale = float(fit.parameters.scales["overall"])
-    return float(np.log(scale)), float(fit.parameters.scales_sd["overall"]) / scale
 
 
 def findings(refitted: RefittedTrial, rig: RefinedRig | None, cameras_held: bool) -> tuple[str, ...]:
@@ -101,8 +29,8 @@ def findings(refitted: RefittedTrial, rig: RefinedRig | None, cameras_held: bool
     share = float(refitted.tracked.mean()) if len(refitted.tracked) else 0.0
     if share < LITTLE_TRACKED:
         said.append(
-            f"the person was followed in {share:.0%} of the recording only: elsewhere rows are marked untracked; place the cameras"
-            " so that two or more see the whole way"
+            f"the person was followed in {share:.0%} of the recording only ({_stretches(refitted)}): elsewhere rows are"
+            " marked untracked; place the cameras so that two or more see the whole way"
         )
     for bundle in rig.bundles if rig is not None else ():
         if bundle is None or not bundle.demanded:
@@ -118,8 +46,67 @@ def findings(refitted: RefittedTrial, rig: RefinedRig | None, cameras_held: bool
             f"the calibration contradicts the pictures, camera {worst.name} most ({before:.1f} px, {after:.1f} once turned by"
             f" {worst.turn_deg:.1f} deg and moved by {1000 * worst.shift_m:.0f} mm): {done}; calibrate the rig anew"
         )
+        said += camera_findings(bundle)
+        if _is_other_rig(bundle):
+            said.append(
+                "most cameras do not stand where the calibration says, so that neither the floor nor lengths are known: sizes,"
+                " stride lengths, speeds and forces are not to be relied on (kinetics are marked invalid); import the"
+                " recording with the calibration of its own rig"
+            )
+        left = [c for c in bundle.changes if c.median_px[1] > STILL_OFF * bundle.median_px[1]]
+        if left and not cameras_held:
+            listed = ", ".join(f"{c.name} ({c.median_px[1]:.0f} px)" for c in left)
+            said.append(
+                f"refined, the cameras still disagree: {listed}; the results are not to be relied on before the rig is"
+                " calibrated anew"
+            )
     said += _far_cameras(refitted)
     return tuple(said)
+
+
+def knows_lengths(rig: RefinedRig | None) -> bool:
+    """Whether the calibration still tells how long a metre is and where the floor lies: most cameras stand where it says."""
+    bundles = rig.bundles if rig is not None else ()
+    return not any(b is not None and b.demanded and _is_other_rig(b) for b in bundles)
+
+
+def _is_other_rig(bundle: Bundle) -> bool:
+    far = [c.turn_deg > OTHER_RIG_DEG or c.shift_m > OTHER_RIG_M for c in bundle.changes]
+    return 2 * sum(far) > len(far)
+
+
+def _stretches(refitted: RefittedTrial) -> str:
+    """When, in seconds of the session; the longest three."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], refitted.tracked.astype(np.int8), [0]])))
+    spans = sorted(
+        zip(edges[::2].tolist(), (edges[1::2] - 1).tolist(), strict=True), key=lambda s: s[0] - s[1]
+    )
+    if not spans:
+        return "nowhere"
+    seconds = (refitted.trial.live.t_ns - refitted.trial.header.start_ns) * 1e-9
+    named = ", ".join(f"{seconds[a]:.1f} to {seconds[b]:.1f} s" for a, b in sorted(spans[:3]))
+    return named if len(spans) <= 3 else f"{named} and {len(spans) - 3} shorter stretches"
+
+
+def body_findings(body: BodyParameters, refitted: RefittedTrial) -> tuple[str, ...]:
+    """Whether a body that was given can be that of the person recorded."""
+    observations = refitted.trial.observations
+    base = generic_base(observations.keypoint_set)
+    given, sites = evidence_of_body(body, base), sites_of(base.keypoint_set)
+    if given is None:
+        known = sum(name in body.site_offsets for name in sites)
+        return (
+            f"the body given (--body) tells the places of {known} of the {len(sites)} points of {base.keypoint_set}, the others"
+            " are those of an average person: estimate it anew from recordings of this set (kincast body)",
+        )
+    seen = shape_evidence(observations, base)
+    if seen is None or not are_two_people(given, seen, base):
+        return ()
+    return (
+        f"the body given (--body) is not that of the person recorded: size {given.size:.2f} of an average adult's, the"
+        f" recording shows {seen.size:.2f}, and proportions and points differ; the results are not to be relied on: give the"
+        " body of this person, or none",
+    )
 
 
 def _far_cameras(refitted: RefittedTrial) -> list[str]:

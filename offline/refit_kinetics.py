@@ -95,7 +95,7 @@ def gait_of(
             FitCode.OK if tracked[i] else FitCode.LOST,
             motion.q[i],
             WindowState(
-                np.arange(rows)[later],
+                np.arange(later.start, later.stop),
                 motion.t_ns[later],
                 motion.q[later],
                 motion.v[later],
@@ -129,7 +129,8 @@ def _statistics(observations: Observations, row: int) -> CameraStatistics:
 def kinetics_table(
     kinetics: tuple[Kinetics | None, ...], muscles: int
 ) -> dict[str, Float64[np.ndarray, "row *columns"]]:
-    """The rows as arrays named as in :class:`SessionResults`; zeros (last centre of pressure held) where None."""
+    """The rows as arrays named as in :class:`Kinetics` (``force``, ``cop``, ``free_torque`` of both feet); zeros where
+    None, the last centre of pressure held."""
     rows = len(kinetics)
     table = {
         "torques": np.zeros((rows, 40)),
@@ -140,6 +141,8 @@ def kinetics_table(
         "residual_pct_bw": np.zeros(rows),
         "activations": np.zeros((rows, muscles)),
         "activations_sd": np.ones((rows, muscles)),
+        "torques_sd": np.zeros((rows, 40)),
+        "force_sd": np.zeros((rows, 2, 3)),
     }
     for i, row in enumerate(kinetics):
         if row is None:
@@ -149,7 +152,15 @@ def kinetics_table(
             table["force"][i, foot] = force.force
             table["cop"][i, foot] = force.cop
             table["free_torque"][i, foot] = force.free_torque
-        for name in ("torques", "residual", "residual_pct_bw", "activations", "activations_sd"):
+        for name in (
+            "torques",
+            "residual",
+            "residual_pct_bw",
+            "activations",
+            "activations_sd",
+            "torques_sd",
+            "force_sd",
+        ):
             table[name][i] = getattr(row, name)
     return table
 

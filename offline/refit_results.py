@@ -8,16 +8,17 @@ from jaxtyping import Float64
 from kincast.models.body import Body, log_scales
 from kincast.models.coordinates import COORDINATES
 from kincast.models.pose_fit import BatchKinematics
+from kincast.models.pressure_sd import PressureError, pressure_sd
 from kincast.offline.gait_sd import strides_with_posterior_sd
 from kincast.offline.posterior import spread_of
 from kincast.offline.refit_kinetics import gait_of, kinetics_rows, kinetics_table, row_flags
 from kincast.offline.refitted import RefittedTrial
 from kincast.offline.trajectory.motion import Motion, MotionCovariance
-from kincast.offline.trajectory.smoothing import smoothed, smoothed_rates_gain
+from kincast.offline.trajectory.smoothing import smoothed_by_need, smoothed_rates_gain
 from kincast.streaming.kinetics_config import KineticsConfig
 from kincast.streaming.pose_stream import MAX_SD_DEG
 from kincast.streaming.results.pelvis_angles import file_coordinates
-from kincast.streaming.results.session import SessionResults
+from kincast.streaming.results.session import KineticsSd, SessionResults
 
 KINETICS_CUTOFF_HZ = 5.0
 """Least force and moment errors on refitted and on error-free walks alike (3.5, 5, 7, 10 Hz compared)."""
@@ -43,6 +44,7 @@ def session_results(refitted: RefittedTrial, body: Body, config: KineticsConfig)
         trial.header,
         config,
     )
+    table = kinetics_table(kinetics, len(muscles))
     gait = gait_of(body, motion, refitted.tracked, kinetics, trial.observations, trial.header)
     known, kinetics_valid = row_flags(kinetics)
     precise = spread.within[:, _JUDGED].max(axis=1) <= MAX_SD_DEG
@@ -61,15 +63,27 @@ def session_results(refitted: RefittedTrial, body: Body, config: KineticsConfig)
         events=gait.events,
         strides=strides_with_posterior_sd(gait.strides, body, motion, covariance, trial.header.start_ns),
         lag_ms={},
-        **kinetics_table(kinetics, len(muscles)),
+        kinetics_sd=kinetics_sd(table.pop("torques_sd"), table.pop("force_sd"), table["force"]),
+        **table,
     )
+
+
+def kinetics_sd(
+    torques_sd: Float64[np.ndarray, "row 40"],
+    force_sd: Float64[np.ndarray, "row 2 3"],
+    force: Float64[np.ndarray, "row 2 3"],
+) -> KineticsSd:
+    """Of all that torques.sto and grf.mot hold."""
+    return KineticsSd(torques_sd, force_sd, *pressure_sd(force, force_sd, PressureError()))
 
 
 def motion_for_kinetics(refitted: RefittedTrial) -> Motion:
     """The motion at the rows, smooth enough for its accelerations to be believed."""
     t_ns, problem = refitted.trial.live.t_ns, refitted.problem
     first, last = min(problem.first_ns, int(t_ns[0])), max(problem.last_ns, int(t_ns[-1]))
-    spline = smoothed(refitted.fit.trajectory, first, last, KINETICS_CUTOFF_HZ, t_ns, refitted.tracked)
+    spline = smoothed_by_need(
+        refitted.fit.trajectory, first, last, KINETICS_CUTOFF_HZ, t_ns, refitted.tracked
+    )
     return spline.motion(t_ns)
 
 

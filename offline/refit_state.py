@@ -12,14 +12,18 @@ from kincast.models.body import BodyParameters
 from kincast.models.body_fit import fit_body
 from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
+from kincast.models.rough_start import GENERIC_HEIGHT_M
+from kincast.offline.joint_body import FittedRecording, SharperThanModel, joint_step
 from kincast.offline.noise import NoiseEstimate, assumed_noise, learned_noise, with_tails
 from kincast.offline.refit_config import RefitConfig
 from kincast.offline.refitted import RefittedTrial, Trial
 from kincast.offline.tracked import tracked_rows
+from kincast.offline.trajectory.block_band import NotPositiveDefinite
 from kincast.offline.trajectory.interface import FittedTrajectory, Trajectory
 from kincast.offline.trajectory.linearise import Linearisation
 from kincast.offline.trajectory.posture import learned_posture
 from kincast.offline.trajectory.problem import FitProblem, MotionPrior
+from kincast.offline.trajectory.spline import SplineFit, SplineFitter
 from kincast.offline.view_bias import ViewBias, learned_view_bias, without_bias
 
 POSTURE_STEP_S = 0.033
@@ -42,6 +46,7 @@ class RefitState:
     def __init__(self, body: BodyParameters, trials: Sequence[Trial], config: RefitConfig) -> None:
         self.body = body
         self._config = config
+        self._flat_pitch: Float64[np.ndarray, "2"] | None = None
         self._trials = [
             _TrialState(
                 t,
@@ -74,18 +79,30 @@ class RefitState:
                 state.prior = self._learned_prior(state)
 
     def fit_body_again(self) -> None:
-        """The body from what the cameras saw, the detector's view bias taken off; kept as it is where that fails."""
-        seen = [self._corrected(state) for state in self._trials]
+        """The body from all recordings together; kept as it is where that fails."""
+        found = self._body_from_trajectories()
+        if found is not None:
+            self.body = found
+
+    def _body_from_trajectories(self) -> BodyParameters | None:
+        recordings = [self._recording(state) for state in self._trials]
+        height_m = next((s.trial.header.height_m for s in self._trials if s.trial.header.height_m), None)
+        config = self._config.body
         try:
-            found = fit_body(seen, mass_kg=float(self.body.mass_kg), config=self._config.body).parameters
-        except UserMistakeError:
-            return
-        self.body = replace(
-            found,
-            mass_sd_kg=self.body.mass_sd_kg,
-            external_support=self.body.external_support,
-            mass_factors=self.body.mass_factors,
-        )
+            ratio = None if height_m is None else float(height_m) / GENERIC_HEIGHT_M
+            joint = joint_step(recordings, self.body, self._flat_pitch, ratio, config)
+        except SharperThanModel:
+            seen = [self._corrected(state) for state in self._trials]
+            try:
+                mass_kg = float(self.body.mass_kg)
+                found = fit_body(seen, mass_kg=mass_kg, height_m=height_m, config=config).parameters
+            except UserMistakeError:
+                return None
+            return with_shape_of(self.body, found)
+        except (np.linalg.LinAlgError, NotPositiveDefinite, UserMistakeError):
+            return None
+        self._flat_pitch = joint.flat_pitch
+        return joint.parameters
 
     def fitted(self) -> tuple[RefittedTrial, ...]:
         """The result so far."""
@@ -141,7 +158,16 @@ class RefitState:
         )
         return replace(state.prior, posture=posture)
 
+    def _recording(self, state: _TrialState) -> FittedRecording:
+        assert state.problem is not None
+        assert state.fit is not None
+        fit = state.fit
+        if not isinstance(fit, SplineFit):  # a representation without normal equations of its own
+            fit = SplineFitter().fit(state.problem, self.body, fit.trajectory, 0)
+        return FittedRecording(state.trial.observations, state.problem, fit)
+
     def _corrected(self, state: _TrialState) -> Observations:
+        """What was seen, the detector's view bias taken off."""
         assert state.problem is not None
         observations, pictures = state.trial.observations, state.problem.pictures
         if not observations.cameras:
@@ -153,6 +179,17 @@ class RefitState:
         keypoints[row, camera, :, 2] *= seen
         keypoints[row, camera, :, :2] = pictures.pixels[instant, slot] * seen[..., None]
         return replace(observations, keypoints=keypoints)
+
+
+def with_shape_of(body: BodyParameters, found: BodyParameters) -> BodyParameters:
+    """The person's mass, support and factors on the shape of ``found``."""
+    return replace(
+        found,
+        mass_kg=body.mass_kg,
+        mass_sd_kg=body.mass_sd_kg,
+        external_support=body.external_support,
+        mass_factors=body.mass_factors,
+    )
 
 
 def _evenly(problem: FitProblem) -> Int64[np.ndarray, " time"]:

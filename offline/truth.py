@@ -79,6 +79,8 @@ def read_truth(place: Path, trial: str, mass_kg: float | None = None) -> Truth:
         TruthMissingError: nothing fits; the message says what was looked for.
         The errors of the file readers.
     """
+    if not place.exists():
+        raise TruthMissingError(f"{place}: no such file or folder, so there is nothing to compare with")
     if place.is_file():
         return Truth(place.stem, degrees(read_storage(place)))
     for folder in (place / "truth", place):

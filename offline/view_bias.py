@@ -21,6 +21,7 @@ from kincast.offline.trajectory.problem import FitProblem, ViewErrors
 
 SECTORS = 8
 SD_PX = 2.0
+INSTANTS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -66,22 +67,6 @@ def sector_shares(
     return shares
 
 
-def residuals_px(
-    problem: FitProblem,
-    linearisation: Linearisation,
-    errors: ViewErrors,
-    q: Float64[np.ndarray, "instant 41"],
-    v: Float64[np.ndarray, "instant 40"],
-) -> Float64[np.ndarray, "instant slot site 2"]:
-    """Detections (as used) minus the model's pixels; 0 where absent."""
-    rig = camera_arrays(problem.cameras)
-    index = problem.pictures.camera
-    cameras = CameraValues(*(None if x is None else x[index] for x in rig))
-    predicted = project(cameras, linearisation.at_pictures(q, v).astype(np.float64))
-    used = problem.information > 0
-    return np.where(used[..., None], linearisation.used_pixels(errors) - predicted, 0.0)
-
-
 def learned_view_bias(
     problem: FitProblem,
     linearisation: Linearisation,
@@ -90,22 +75,30 @@ def learned_view_bias(
     v: Float64[np.ndarray, "instant 40"],
 ) -> ViewBias:
     """From the residuals of a fit; the pictures of ``problem`` are those from which no bias was taken off."""
-    residual = residuals_px(problem, linearisation, errors, q, v)
-    shares = sector_shares(problem, q).reshape(-1, SECTORS).astype(np.float64)
+    p, rig = problem.pictures, camera_arrays(problem.cameras)
     time_s = float(problem.prior.pixel_noise.correlation_time_s)
-    fresh = np.tanh(0.5 * problem.pictures.since_s / time_s)[:, None, None]
-    weight = problem.information * errors.robust_weight * fresh
-    weight = weight.reshape(-1, weight.shape[-1])
-    residual = residual.reshape(len(weight), -1, 2)
-    value = np.zeros((weight.shape[1], SECTORS, 2))
-    for k in range(weight.shape[1]):
-        weighted = shares * weight[:, k, None]
-        normal = weighted.T @ shares + np.eye(SECTORS) / SD_PX**2
-        value[k] = np.linalg.solve(normal, weighted.T @ residual[:, k])
-    return ViewBias(value)
+    fresh = np.tanh(0.5 * p.since_s / time_s)[:, None, None]
+    shares, detected = sector_shares(problem, q), linearisation.used_pixels(errors)
+    normal = np.zeros((p.sites, SECTORS, SECTORS)) + np.eye(SECTORS) / SD_PX**2
+    right = np.zeros((p.sites, SECTORS, 2))
+    for start in range(0, len(q), INSTANTS_AT_ONCE):
+        rows = slice(start, start + INSTANTS_AT_ONCE)
+        places, velocities = linearisation.sites(q[rows], v[rows])
+        at_pictures = places[:, None] + velocities[:, None] * p.offset_s[rows, :, None, None]
+        cameras = CameraValues(*(None if x is None else x[p.camera[rows]] for x in rig))
+        residual = detected[rows] - project(cameras, at_pictures.astype(np.float64))
+        weight = problem.information[rows] * errors.robust_weight[rows] * fresh[rows]
+        residual = np.where(weight[..., None] > 0, residual, 0.0)
+        share = shares[rows].reshape(-1, SECTORS).astype(np.float64)
+        weight, residual = weight.reshape(-1, p.sites), residual.reshape(-1, p.sites, 2)
+        for k in range(p.sites):
+            weighted = (share * weight[:, k, None]).T
+            normal[k] += weighted @ share
+            right[k] += weighted @ residual[:, k]
+    return ViewBias(np.linalg.solve(normal, right))
 
 
 def without_bias(problem: FitProblem, bias: ViewBias, q: Float64[np.ndarray, "instant 41"]) -> FitProblem:
     """The problem with the bias taken off its detections."""
     pixels = problem.pictures.pixels - bias.at(sector_shares(problem, q))
-    return replace(problem, pictures=replace(problem.pictures, pixels=pixels.astype(np.float32)))
+    return replace(problem, pictures=replace(problem.pictures, pixels=pixels))

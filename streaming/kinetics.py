@@ -4,10 +4,8 @@ One row per settled pose, delayed by whole snapshots: a row is held back until j
 ``total_delay_s`` behind the newest snapshot (camera to row, the fitter's own delay included) and then uses every
 pose known by then, also those the fitter may still refine. Deterministic; no clock is read.
 
-Standard deviations: the differentiator's posterior (noise level = the fit's own ``sd_within``) is carried through the
-mass matrix to the demanded wrench, through the contact problem to the foot forces and through the foot's Jacobian
-to the torques; to these is added what the body model itself gets wrong, a share of body weight
-(:class:`~kincast.streaming.kinetics_config.ModelError`).
+Standard deviations: :mod:`kincast.models.kinetics_sd`, with the differentiator's posterior (noise level = the fit's own
+``sd_within``).
 """
 
 from __future__ import annotations
@@ -22,7 +20,6 @@ from kincast.models.body.body import Body
 from kincast.models.body.parameters import harness_force
 from kincast.models.contact_forces import (
     GRAVITY,
-    ContactForces,
     ContactSolver,
     LoadPrior,
     contact_gate,
@@ -32,8 +29,10 @@ from kincast.models.coordinates import JOINT_COORDINATES
 from kincast.models.differentiation import MotionState, PoseHistory
 from kincast.models.feet_motion import FeetMotion, FeetObserver
 from kincast.models.fit_result import FitResult, SettledPose
+from kincast.models.force_rate import ForceRate
 from kincast.models.ground_velocity import GroundEstimator
 from kincast.models.inverse_dynamics import InverseDynamics, opensim_generalised_forces
+from kincast.models.kinetics_sd import kinetics_sd, turned
 from kincast.models.leg_muscles import LegMuscleModel
 from kincast.models.load_expectation import expected_place, expected_share
 from kincast.models.sole import SoleFloor
@@ -107,6 +106,7 @@ class KineticsStream:
         self._recent.clear()
         self._weight_offset = WeightOffset(self._config.weight_offset)
         self._feet_observer = FeetObserver(self._dynamics)
+        self._force_rate = ForceRate()
 
     @property
     def muscle_names(self) -> tuple[str, ...]:
@@ -208,7 +208,11 @@ class KineticsStream:
         torque = qfrc - feet
         residual = dynamics.demanded_wrench(torque)
 
-        force_sd, torque_sd = self._uncertainty(motion, found, force)
+        weight = self._mass * GRAVITY
+        rate = self._force_rate.update(motion.t_ns, turned(force, dynamics.pelvis_rotation[:2, 0]))
+        force_sd, torque_sd = kinetics_sd(
+            dynamics, motion.a_sd, found, force, self._cop, rate, weight, self._config.model_error
+        )
         if self._muscles is not None:
             with self._stages.timed("muscles"):
                 legs = self._muscles.solve(torque, torque_sd)
@@ -218,7 +222,6 @@ class KineticsStream:
             activations = spread = np.zeros(0)
             reserve = 0.0
         reason = self._judge(motion.t_ns, residual, reserve)
-        weight = self._mass * GRAVITY
         feet_out = [
             FootForce(
                 force[f].astype(np.float32),
@@ -298,32 +301,6 @@ class KineticsStream:
         force = float(np.linalg.norm(residual[:3])) / (self._config.support_suspected * weight)
         moment = float(np.linalg.norm(residual[3:5])) / (self._config.residual_moment_limit_m * weight)
         return max(force, moment)
-
-    def _uncertainty(
-        self, motion: MotionState, found: ContactForces, force: Float64[np.ndarray, "2 3"]
-    ) -> tuple[Float64[np.ndarray, "2 3"], Float64[np.ndarray, "40"]]:
-        """Standard deviations of the foot forces (N, world) and of the generalised forces on the 40 velocities."""
-        error, weight = self._config.model_error, self._mass * GRAVITY
-        centre = np.array(error.cancellation) * motion.a_sd[:3]
-        demanded = self._mass * np.concatenate([centre, np.full(3, error.moment_arm_m * centre.mean())])
-        variance = found.sensitivity.reshape(6, 6) ** 2 @ demanded**2
-        share = np.minimum(force[:, 2:] / weight, 1.5)
-        both = 4.0 * float(share[0, 0] * share[1, 0]) / max(float(share.sum()), 0.1) ** 2
-        model = (np.array(error.force) * share) ** 2 + (np.array(error.sharing) * both) ** 2 + error.floor**2
-        force_sd = np.sqrt(variance.reshape(2, 3) + weight**2 * model)
-
-        inertia = self._dynamics.mass_matrix() * motion.a_sd
-        inertia[:, :3] *= error.cancellation
-        inertia[:, 3:] *= error.joint_cancellation
-        torque_variance = np.einsum("ij,ij->i", inertia[:, 6:], inertia[:, 6:])
-        torque_variance += np.einsum("ij,ij->i", inertia[:, :3], inertia[:, :3])
-        for f in range(2):
-            if force[f, 2] <= 0.0:
-                continue
-            linear, angular = self._dynamics.foot_jacobian(f, self._cop[f])
-            torque_variance += force_sd[f] ** 2 @ linear**2
-            torque_variance += (error.lever_m * force[f, 2]) ** 2 * (angular**2).sum(axis=0)
-        return force_sd, np.sqrt(torque_variance)
 
     def _judge(self, t_ns: int, residual: Float64[np.ndarray, "6"], reserve: float) -> str:
         """Why this row must not be believed; empty if it may."""

@@ -1,4 +1,4 @@
-"""Settings of the live kinetics, and what its standard deviations assume about the body model."""
+"""Settings of the live kinetics."""
 
 from __future__ import annotations
 
@@ -6,36 +6,10 @@ from dataclasses import dataclass, field
 
 from kincast.models.contact_forces import ContactConfig
 from kincast.models.differentiation import HistoryConfig
+from kincast.models.kinetics_sd import ModelError
 from kincast.models.muscles import MuscleConfig
 from kincast.models.sole import SoleConfig
 from kincast.models.weight_offset import WeightOffsetConfig
-
-
-@dataclass(frozen=True)
-class ModelError:
-    """Standard deviations of what the body model gets wrong, and how much of the fit's noise reaches the forces.
-
-    Errors of neighbouring coordinates cancel (only their sum is seen in the pictures), so the body's centre of mass
-    is known far better than the pelvis. All values were set so that about two thirds of the force-plate values of
-    walks of three people lie within one sd.
-
-    Attributes:
-        force: x, y, z force on a foot, as a share of its load.
-        sharing: x, y, z, of the division between the feet, in body weights where each carries half.
-        floor: of any force, in body weights.
-        lever_m: of a centre of pressure against a joint centre.
-        cancellation: x, y, z, share of the pelvis acceleration's stated sd that the centre of mass has.
-        joint_cancellation: the same for a joint's acceleration.
-        moment_arm_m: the demanded moment's sd is that of the force times this.
-    """
-
-    force: tuple[float, float, float] = (0.025, 0.025, 0.05)
-    sharing: tuple[float, float, float] = (0.03, 0.03, 0.15)
-    floor: float = 0.01
-    lever_m: float = 0.025
-    cancellation: tuple[float, float, float] = (0.13, 0.13, 0.3)
-    joint_cancellation: float = 0.2
-    moment_arm_m: float = 0.3
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ class Export:
     to: Literal["c3d", "csv", "trc", "mot", "sto"]
     """Format of the file."""
     content: Literal[
-        "kinematics", "kinematics_sd", "grf", "torques", "residuals", "activations", "activations_sd"
-    ] = "kinematics"
+        "kinematics", "kinematics_sd", "grf", "grf_sd", "torques", "torques_sd", "residuals", "activations", "activations_sd",
+    ] = "kinematics"  # fmt: skip
     """Which series a mot or sto file holds."""
     rate: float | None = None
     """Rows at even steps of this rate (Hz); c3d is always even, at the session's own rate by default."""

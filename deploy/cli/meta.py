@@ -16,16 +16,22 @@ def read_base(path: Path | None) -> BaseBody | None:
     """The base body file, or None where none is named.
 
     Raises:
-        BaseBodyError: it cannot be read or is no base body of this version.
+        BaseBodyError: it cannot be read, is no base body of this version, or made people left out worse when it was learned.
     """
     if path is None:
         return None
     from kincast.models.base_body import BaseBody, BaseBodyError
 
     try:
-        return BaseBody.from_json(path.read_text(encoding="utf-8"))
+        base = BaseBody.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise BaseBodyError(f"--base {path}: cannot be read ({error})") from None
+    if base.verdict == "worse":
+        raise BaseBodyError(
+            f"--base {path}: people left out of its learning had no lower raw joint angle errors with it; leave it out, or learn"
+            " from more people with measured joint angles"
+        )
+    return base
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class Meta:
     """What was known before (a base body file); without it the literature's."""
     rounds: int = 2
     """Body fits of everyone and the population, in turn."""
+    check: bool = True
+    """Judge the base on people left out of the learning (two more fits of everyone)."""
     source: str = ""
     """Where the recordings come from, in words: detector, place, activities. Kept in the file."""
     licence: str = ""
@@ -52,11 +60,13 @@ class Meta:
 
         from kincast.models.body_fit import BodyFitConfig
         from kincast.offline.meta import MetaConfig, inputs_sha256, meta_fit, people_of
-        from kincast.offline.meta_report import report_lines
+        from kincast.offline.meta_report import check_lines, report_lines
 
         people = people_of(self.recordings, self.people)
         before = read_base(self.base)
-        found = meta_fit(people, MetaConfig(self.rounds, fit=BodyFitConfig(base=before)), tell=print)
+        found = meta_fit(
+            people, MetaConfig(self.rounds, self.check, fit=BodyFitConfig(base=before)), tell=print
+        )
         base = replace(
             found.base,
             inputs_sha256=inputs_sha256(self.recordings),
@@ -65,6 +75,8 @@ class Meta:
         )
         self.output.write_text(base.to_json() + "\n", encoding="utf-8")
         print(self.output)
-        for line in report_lines(base, before, found.left_out):
+        for line in report_lines(base, before, found.unused):
+            print(f"  {line}")
+        for line in check_lines(found.check) if found.check else ():
             print(f"  {line}")
         return 0

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from kincast.deploy.cli.meta import read_base
-from kincast.deploy.cli.run_options import check_options, read_body, recorded_inputs, said_of
+from kincast.deploy.cli.run_options import check_options, read_body, said_of
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Replay:
         from kincast.streaming.engine import EngineConfig
         from kincast.streaming.health import aim_findings
         from kincast.streaming.messages import LiveFrame
+        from kincast.streaming.recording import read_recording
         from kincast.streaming.replay import Replay as Run
         from kincast.streaming.results.collect import Collector
         from kincast.streaming.results.session import RunFacts
@@ -75,8 +76,11 @@ class Replay:
                 "base": str(self.base or ""),
             },
         )
-        write_results(self.output, results, facts, recorded_inputs(self.recording))
-        print(said_of(self.output, results))
+        inputs = (message for message, _ in read_recording(self.recording).inputs())
+        write_results(self.output, results, facts, inputs)
+        rows = len(results.t_ns)
+        valid_share = float(results.kinematics_valid.mean()) if rows else 0.0
+        print(said_of(self.output, rows, valid_share, len(results.events), len(results.strides)))
         for finding in findings:
             print(f"  {finding}")
         for failure in run.body_failures:

@@ -27,8 +27,8 @@ class Report:
     """Session time (s) of the first frame of the videos."""
     earlier: tuple[Path, ...] = ()
     """Results of earlier sessions of the same person."""
-    norms: Path | None = None
-    """Normative bands (.json or .csv) with the source they come from."""
+    norms: str = "adults"
+    """Normative bands: a set that comes with kincast (adults), a file (.json or .csv) that names its source, or none."""
 
     def run(self) -> int:
         from kincast.offline.report.document import ReportOptions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,8 +9,6 @@ from kincast.models.errors import UserMistakeError
 
 if TYPE_CHECKING:
     from kincast.models.body import BodyParameters
-    from kincast.streaming.messages import Message
-    from kincast.streaming.results.session import SessionResults
 
 
 class RunOptionError(UserMistakeError):
@@ -63,17 +60,6 @@ def read_body(path: Path | None) -> BodyParameters | None:
         raise RunOptionError(f"--body {path}: cannot be read ({error})") from None
 
 
-def recorded_inputs(path: Path) -> Iterator[Message]:
-    """What the engine heard, as recorded."""
-    from kincast.streaming.recording import read_recording
-
-    return (message for message, _ in read_recording(path).inputs())
-
-
-def said_of(folder: Path, results: SessionResults) -> str:
+def said_of(folder: Path, rows: int, valid_share: float, events: int, strides: int) -> str:
     """One line about what was written."""
-    valid = results.kinematics_valid.mean() if len(results.t_ns) else 0.0
-    return (
-        f"{folder}: {len(results.t_ns)} rows, {valid:.0%} with valid kinematics,"
-        f" {len(results.events)} gait events, {len(results.strides)} strides"
-    )
+    return f"{folder}: {rows} rows, {valid_share:.0%} with valid kinematics, {events} gait events, {strides} strides"

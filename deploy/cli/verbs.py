@@ -11,9 +11,11 @@ from kincast.deploy.cli.bench import Bench
 from kincast.deploy.cli.body import Body
 from kincast.deploy.cli.compare import Compare
 from kincast.deploy.cli.demo import Demo
+from kincast.deploy.cli.evaluate import Evaluate
 from kincast.deploy.cli.export import Export
 from kincast.deploy.cli.import_ import Import
 from kincast.deploy.cli.keys import Keys
+from kincast.deploy.cli.library import Library
 from kincast.deploy.cli.live import Live
 from kincast.deploy.cli.meta import Meta
 from kincast.deploy.cli.refit import Refit
@@ -37,6 +39,8 @@ VERBS: dict[str, type] = {
     "replay": Replay,
     "refit": Refit,
     "meta": Meta,
+    "library": Library,
+    "evaluate": Evaluate,
     "report": Report,
     "export": Export,
     "compare": Compare,

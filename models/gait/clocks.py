@@ -47,13 +47,15 @@ class Clock:
 class Reading:
     """Instant of an event and its standard deviation, seconds on the track's axis; how many clocks agreed.
 
-    ``person_sd_s``: the part of the deviation that stands for differences between people.
+    ``person_sd_s``: the part of the deviation that stands for differences between people; ``step_sd_s``: the part
+    that is another at every step, None where unknown.
     """
 
     t_s: float
     sd_s: float
     clocks: int
     person_sd_s: float = 0.0
+    step_sd_s: float | None = None
 
 
 def _crossing(
@@ -178,8 +180,9 @@ def read_clocks(
     near = int(np.clip(near, 1, len(signals.t_s) - 2)) if len(signals.t_s) > 2 else near
     slope = _slope(signals, near)
     # people differ from the median alike in all clocks (correlation 0.6-0.9), so averaging gains little there
-    sd = float(np.sqrt(spread[keep].min() ** 2 + disagreement**2 + (noise_m_s / slope) ** 2))
-    return Reading(mean, min(sd, 0.1), int(keep.sum()), float(spread[keep].min()))
+    step = noise_m_s / slope
+    sd = float(np.sqrt(spread[keep].min() ** 2 + disagreement**2 + step**2))
+    return Reading(mean, min(sd, 0.1), int(keep.sum()), float(spread[keep].min()), min(step, 0.1))
 
 
 def _slope(s: FootSignals, near: int) -> float:

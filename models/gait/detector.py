@@ -191,7 +191,8 @@ class GaitDetector:
         detection = replace(
             detection, reading=self.force_clock.correct(side, detection.event, detection.reading)
         )
-        instant = Instant(detection.reading.t_s, detection.reading.sd_s)
+        reading = detection.reading
+        instant = Instant(reading.t_s, reading.sd_s, reading.step_sd_s)
         (history.strikes if detection.event == STRIKE else history.offs).append(instant)
         history.forget_before(instant.t_s - 8.0)
         if self._sitting:

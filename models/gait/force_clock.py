@@ -8,7 +8,7 @@ motion at once, and the forces, when they arrive, correct the clocks for the ste
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -66,8 +66,11 @@ class ForceClock:
         rest = max(reading.sd_s**2 - reading.person_sd_s**2, 0.0)
         person_sd = min(reading.person_sd_s, float(np.sqrt(known)))
         shift = float(np.clip(delay.mean_s, -self.config.limit, self.config.limit))
-        return Reading(
-            reading.t_s - shift, float(np.hypot(np.sqrt(rest), person_sd)), reading.clocks, person_sd
+        return replace(
+            reading,
+            t_s=reading.t_s - shift,
+            sd_s=float(np.hypot(np.sqrt(rest), person_sd)),
+            person_sd_s=person_sd,
         )
 
     def expect(self, side: int, event: str, uncorrected_s: float) -> None:

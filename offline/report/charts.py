@@ -13,13 +13,17 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from kincast.offline.report.curves import PERCENT, Ensemble
-from kincast.offline.report.norms import Band, Norms
+from kincast.offline.report.norm_bands import Band, Norms
 from kincast.offline.report.strides import SIDES, ReportStride
 from kincast.offline.report.svg import Plot, limits, nice_ticks
 
 DRAWN_STRIDES = 30
 """Of more strides than this every so many-th is drawn; mean and sd are always over all."""
 BINS = 700
+LONG, THIRD = (760.0, 120.0), (250.0, 130.0)
+"""Sizes of plots over time: across the page, and three beside each other."""
+DENSE_S = 20.0
+"""Longer sessions are drawn with thin lines, or the strides run together."""
 MARKED = {"left": np.arange(5, 100, 20), "right": np.arange(15, 100, 20)}
 LEAST_RANGE = {"deg": 20.0, "cm": 5.0, "N m/kg": 0.6, "W/kg": 1.0, "% BW": 20.0, "0..1": 0.5}
 
@@ -31,10 +35,15 @@ def ensemble_plot(
     spread: Ensemble | None = None,
     empty: str = "no valid stride",
 ) -> str:
-    """One panel over the gait cycle. ``spread``: the band is this instead of the sd between strides."""
+    """One panel over the gait cycle. ``spread``: the band is this instead of the sd between strides.
+
+    Where the curve states its measurement error, a pale wide band is that of one stride.
+    """
     kind = ensemble.kind
     bands = {side: _band(ensemble, spread, side) for side in SIDES}
-    shown = [ensemble.strides[s] for s in SIDES] + [b for pair in bands.values() if pair for b in pair]
+    wide = {side: _around(ensemble, ensemble.error(side), side) for side in SIDES}
+    shown = [ensemble.strides[s] for s in SIDES]
+    shown += [b for pair in (*bands.values(), *wide.values()) if pair for b in pair]
     if norm is not None:
         shown += [norm.mean - norm.sd, norm.mean + norm.sd]
     low, high = limits(shown)
@@ -54,9 +63,9 @@ def ensemble_plot(
         if side in stance_pct and len(ensemble.strides[side]):
             plot.vertical(stance_pct[side], f"off {side}")
     for side in SIDES:
-        pair = bands[side]
-        if pair is not None:
-            plot.band(PERCENT, *pair, f"sd {side}")
+        for pair, css in ((wide[side], "wide"), (bands[side], "sd")):
+            if pair is not None:
+                plot.band(PERCENT, *pair, f"{css} {side}")
         if spread is None:
             for curve in _some(ensemble.strides[side]):
                 plot.line(PERCENT[::2], curve[::2], f"thin {side}")
@@ -73,8 +82,11 @@ def ensemble_plot(
 
 
 def _band(ensemble: Ensemble, spread: Ensemble | None, side: str) -> tuple[np.ndarray, np.ndarray] | None:
+    return _around(ensemble, ensemble.sd(side) if spread is None else spread.mean(side), side)
+
+
+def _around(ensemble: Ensemble, width: np.ndarray | None, side: str) -> tuple[np.ndarray, np.ndarray] | None:
     mean = ensemble.mean(side)
-    width = ensemble.sd(side) if spread is None else spread.mean(side)
     if mean is None or width is None:
         return None
     low, high = mean - width, mean + width
@@ -115,6 +127,30 @@ def ensemble_plots(
     ]
 
 
+def change_plot(before: Ensemble, now: Ensemble, side: str) -> str:
+    """One side's mean curves of the session before (grey, dashed) and of this one, each with its sd between strides."""
+    kind = now.kind
+    pairs = [(before, "before"), (now, side)]
+    bands = [(_around(e, e.sd(side), side), css) for e, css in pairs]
+    means = [(e.mean(side), css) for e, css in pairs]
+    shown = [m for m, _ in means if m is not None] + [b for pair, _ in bands if pair for b in pair]
+    low, high = limits(shown)
+    lack = max(0.0, LEAST_RANGE.get(kind.unit, 0.0) - (high - low)) / 2
+    plot = Plot(
+        f"{kind.label}, {side}", (0.0, 100.0), (low - lack, high + lack), unit=kind.unit,
+        x_ticks=(0.0, 20.0, 40.0, 60.0, 80.0, 100.0),
+    )  # fmt: skip
+    for pair, css in bands:
+        if pair is not None:
+            plot.band(PERCENT, *pair, f"sd {css}")
+    for mean, css in means:
+        if mean is not None:
+            plot.line(PERCENT, mean, f"mean {css} whole")
+    if any(m is None for m, _ in means):
+        plot.note("not in both sessions")
+    return plot.render()
+
+
 def time_plot(
     title: str,
     unit: str,
@@ -126,28 +162,35 @@ def time_plot(
     limit: float | None = None,
     events: Iterable[tuple[float, str]] = (),
     y_least: tuple[float, float] | None = None,
+    size: tuple[float, float] = LONG,
+    sds: Mapping[str, Float64[np.ndarray, " row"]] | None = None,
 ) -> str:
     """Values over the whole session; ``lines`` by CSS class (left, right or single). Grey: not valid.
+
+    ``sds``: standard deviations of the lines, drawn as pale bands where valid and not too many to be seen.
 
     Long sessions are drawn as the least and greatest value of some hundred stretches of time.
     """
     if not len(time_s):
-        plot = Plot(title, (0.0, 1.0), (0.0, 1.0), unit=unit, size=(760.0, 120.0))
+        plot = Plot(title, (0.0, 1.0), (0.0, 1.0), unit=unit, size=size)
         plot.note("nothing was recorded")
         return plot.render()
     start, end = float(time_s[0]), float(time_s[-1])
     end = end if end > start else start + 1.0
     shown = {css: np.where(valid, v, np.nan) if hide_invalid else v for css, v in lines.items()}
     judged = [v[valid] for v in shown.values()] if valid.any() else list(shown.values())
+    for css, sd in (sds or {}).items() if valid.any() else ():
+        judged += [(lines[css] - sd)[valid], (lines[css] + sd)[valid]]
     y = limits(judged, at_least=y_least)
     plot = Plot(
         title,
         (start, end),
         y,
         unit=unit,
-        x_ticks=nice_ticks(start, end, 12),
-        x_label="s",
-        size=(760.0, 120.0),
+        x_ticks=nice_ticks(start, end, 12 if size[0] > 500 else 5),
+        x_unit="s",
+        size=size,
+        y_ticks=5 if size[1] > 130 else 4,
     )
     for a, b in stretches(time_s, ~valid):
         plot.span(a, b, "invalid")
@@ -155,8 +198,12 @@ def time_plot(
         plot.horizontal(limit, "limit")
     for t, side in events:
         plot.vertical(t, f"strike {side}")
+    for css, sd in (sds or {}).items() if len(time_s) <= 2 * BINS else ():
+        for a, b in _runs(valid & np.isfinite(lines[css]) & np.isfinite(sd)):
+            plot.band(time_s[a:b], lines[css][a:b] - sd[a:b], lines[css][a:b] + sd[a:b], f"wide {css}")
+    dense = " dense" if end - start > DENSE_S else ""
     for css, values in shown.items():
-        plot.line(*_thinned(time_s, values), f"trace {css}")
+        plot.line(*_thinned(time_s, values), f"trace {css}{dense}")
     return plot.render()
 
 
@@ -180,17 +227,20 @@ def stretches(
     time_s: Float64[np.ndarray, " row"], flag: Bool[np.ndarray, " row"]
 ) -> list[tuple[float, float]]:
     """Start and end of the runs of true rows; a run reaches to the next row's instant."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flag, [False]]).astype(np.int8)))
     last = len(time_s) - 1
-    return [
-        (float(time_s[a]), float(time_s[min(b, last)])) for a, b in zip(edges[::2], edges[1::2], strict=True)
-    ]
+    return [(float(time_s[a]), float(time_s[min(b, last)])) for a, b in _runs(flag)]
+
+
+def _runs(flag: Bool[np.ndarray, " row"]) -> list[tuple[int, int]]:
+    """First row of each run of true rows, and the row after its last."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flag, [False]]).astype(np.int8))).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def gc_plot(curves: Mapping[str, Mapping[int, float]]) -> str:
     """GC_x: share of detections within x pixels of the model, one line per run (class ``run0``, ``run1``)."""
     plot = Plot(
-        "Detections within x px of the body (GC_x)", (0.0, 50.0), (0.0, 1.0), x_ticks=(0.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0), x_label="px",
+        "Detections within x px of the body (GC_x)", (0.0, 50.0), (0.0, 1.0), x_ticks=(0.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0), x_unit="px",
         size=(370.0, 190.0), y_ticks=5,
     )  # fmt: skip
     plot.vertical(5.0, "off")

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from kincast.models.coordinates import COORDINATES, clinical_pelvis
-from kincast.models.gait.track import BIG_TOE, HEEL
+from kincast.models.gait.track import BIG_TOE, HEEL, SMALL_TOE
 from kincast.offline.report.motion import Motion
 from kincast.offline.report.session import ReportSession
 from kincast.offline.report.strides import SIDES, ReportStride
@@ -21,6 +21,7 @@ from kincast.offline.report.strides import SIDES, ReportStride
 POINTS = 101
 PERCENT: Float64[np.ndarray, " point"] = np.linspace(0.0, 100.0, POINTS)
 FOOT = {"right": 0, "left": 1}
+NEAR_OFF_S = 0.05
 Values = Float64[np.ndarray, " row"]
 
 
@@ -65,8 +66,7 @@ class Rows:
 
     def pelvis(self) -> Float64[np.ndarray, "row 3"]:
         """Clinical tilt, obliquity, rotation (deg; signs of the coordinates)."""
-        poses = self.session.poses[self.rows]
-        return np.rad2deg(np.stack([clinical_pelvis(q, self.stride.heading_rad) for q in poses]))
+        return np.rad2deg(clinical_pelvis(self.session.poses[self.rows], self.stride.heading_rad))
 
     @property
     def axes(self) -> tuple[Float64[np.ndarray, "2"], Float64[np.ndarray, "2"]]:
@@ -83,6 +83,16 @@ class Rows:
         """% of body weight."""
         assert self.motion.force is not None
         return 100.0 * self.motion.force[self.rows, FOOT[self.stride.side]]
+
+    def torque_sd(self, name: str) -> Values:
+        """N m / kg."""
+        assert self.motion.torques_sd is not None
+        return self.motion.torques_sd[self.rows, COORDINATES.index(_sided(name, self.stride.side))]
+
+    def force_sd(self) -> Float64[np.ndarray, "row 3"]:
+        """% of body weight."""
+        assert self.motion.force_sd is not None
+        return 100.0 * self.motion.force_sd[self.rows, FOOT[self.stride.side]]
 
     def residual(self) -> Values:
         """Size of the force at the pelvis that feet do not explain, % of body weight."""
@@ -120,13 +130,18 @@ def _heel_lateral(r: Rows) -> Values:
     return 100.0 * (r.foot(HEEL)[:, :2] @ left - (r.motion.pelvis[r.rows, :2] @ left).mean())
 
 
-def _height(point: int, level_percentile: float) -> Callable[[Rows], Values]:
-    def height(r: Rows) -> Values:
-        z = r.foot(point)[:, 2]
-        standing = z[r.stance] if r.stance.any() else z
-        return 100.0 * (z - np.percentile(standing, level_percentile))
+def _heel_height(r: Rows) -> Values:
+    """Above where it stood: the lowest quarter of stance."""
+    z = r.foot(HEEL)[:, 2]
+    return 100.0 * (z - np.percentile(z[r.stance] if r.stance.any() else z, 25.0))
 
-    return height
+
+def _toe_height(r: Rows) -> Values:
+    """The lower of the two toe points, each above the lowest it had in stance or right after foot off, as in gait.csv."""
+    toes = np.stack([r.foot(point)[:, 2] for point in (BIG_TOE, SMALL_TOE)], axis=1)
+    near = r.stance | ((r.time_s >= r.stride.off_s) & (r.time_s < r.stride.off_s + NEAR_OFF_S))
+    lowest = toes[near].min(axis=0) if near.any() else toes.min(axis=0)
+    return 100.0 * np.asarray((toes - lowest).min(axis=1))
 
 
 KINEMATIC: Mapping[CurveKind, Callable[[Rows], Values]] = {
@@ -158,8 +173,8 @@ KINEMATIC: Mapping[CurveKind, Callable[[Rows], Values]] = {
 FEET: Mapping[CurveKind, Callable[[Rows], Values]] = {
     CurveKind("foot_progression", "Foot progression", "deg", "toe in", "toe out"): _foot_progression,
     CurveKind("heel_lateral", "Heel, lateral position", "cm", "left of path", "right of path"): _heel_lateral,
-    CurveKind("heel_height", "Heel clearance", "cm", "up", ""): _height(HEEL, 25.0),
-    CurveKind("toe_height", "Toe clearance", "cm", "up", ""): _height(BIG_TOE, 0.0),
+    CurveKind("heel_height", "Heel clearance", "cm", "up", ""): _heel_height,
+    CurveKind("toe_height", "Toe clearance", "cm", "up", ""): _toe_height,
 }
 MOMENTS: Mapping[CurveKind, Callable[[Rows], Values]] = {
     CurveKind("hip_extension_moment", "Hip moment", "N m/kg", "extensor", "flexor", True): lambda r: (
@@ -198,15 +213,31 @@ FORCES: Mapping[CurveKind, Callable[[Rows], Values]] = {
         r.inward * (r.force()[:, :2] @ r.axes[1])
     ),
 }
+TORQUE_SDS: Mapping[str, str] = {
+    "hip_extension_moment": "hip_flexion",
+    "hip_abduction_moment": "hip_adduction",
+    "knee_extension_moment": "knee_angle",
+    "ankle_plantarflexion_moment": "ankle_angle",
+}
+"""Curves whose measurement error is that of a coordinate's torque."""
+FORCE_SDS: Mapping[str, Callable[[Rows], Values]] = {
+    "grf_vertical": lambda r: r.force_sd()[:, 2],
+    "grf_anterior": lambda r: np.hypot(*(r.force_sd()[:, :2] * r.axes[0]).T),
+    "grf_medial": lambda r: np.hypot(*(r.force_sd()[:, :2] * r.axes[1]).T),
+}
 CURVE_KEYS = tuple(kind.key for table in (KINEMATIC, FEET, MOMENTS, POWERS, FORCES) for kind in table)
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """One kind of curve over the counted strides: per side (stride, point), in the order of the strides given."""
+    """One kind of curve over the counted strides: per side (stride, point), in the order of the strides given.
+
+    ``errors``: standard deviations of the measurement, in the same order; None where none are stated.
+    """
 
     kind: CurveKind
     strides: Mapping[str, Float64[np.ndarray, "stride 101"]]
+    errors: Mapping[str, Float64[np.ndarray, "stride 101"]] | None = None
 
     def mean(self, side: str) -> Float64[np.ndarray, "101"] | None:
         """Mean over the strides of a side; None if there is none."""
@@ -217,6 +248,12 @@ class Ensemble:
         """Standard deviation over the strides (n - 1); None with fewer than two."""
         curves = self.strides[side]
         return curves.std(axis=0, ddof=1) if len(curves) > 1 else None
+
+    def error(self, side: str) -> Float64[np.ndarray, "101"] | None:
+        """Measurement error of one stride (root mean square over the strides); None where not stated."""
+        if self.errors is None or not len(self.errors[side]):
+            return None
+        return np.asarray(np.sqrt(np.mean(self.errors[side] ** 2, axis=0)))
 
 
 def ensembles(
@@ -233,10 +270,23 @@ def ensembles(
     if motion.residual is not None:
         tables.append(RESIDUAL)
     return {
-        kind.key: Ensemble(kind, _curves(session, motion, strides, kind, of))
+        kind.key: Ensemble(
+            kind,
+            _curves(session, motion, strides, kind, of),
+            None
+            if (sd_of := _error_of(motion, kind.key)) is None
+            else _curves(session, motion, strides, kind, sd_of),
+        )
         for table in tables
         for kind, of in table.items()
     }
+
+
+def _error_of(motion: Motion, key: str) -> Callable[[Rows], Values] | None:
+    if key in TORQUE_SDS and motion.torques_sd is not None:
+        name = TORQUE_SDS[key]
+        return lambda r: r.torque_sd(name)
+    return FORCE_SDS[key] if key in FORCE_SDS and motion.force_sd is not None else None
 
 
 def activation_ensembles(

@@ -8,39 +8,44 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float64
-
-from kincast.models.coordinates import COORDINATES
 from kincast.offline.report.charts import (
+    THIRD,
     ensemble_plot,
     ensemble_plots,
     gc_plot,
     stance_ends,
     stretches,
-    time_plot,
 )
 from kincast.offline.report.curves import (
     FEET,
-    FOOT,
     FORCES,
     KINEMATIC,
     MOMENTS,
     POWERS,
     RESIDUAL,
+    Ensemble,
     activation_ensembles,
     ensembles,
 )
 from kincast.offline.report.earlier import Change, Visit, changes, in_order
 from kincast.offline.report.figures_3d import draw, snapshots, typical_stride
-from kincast.offline.report.findings import RESIDUAL_LIMIT_PCT_BW, Verdict, judge
+from kincast.offline.report.findings import Verdict, judge
+from kincast.offline.report.live_beside import live_beside
 from kincast.offline.report.measures import Row, table
-from kincast.offline.report.motion import Motion, motion_of, residual_force
-from kincast.offline.report.norms import Norms, gait_variable_score, read_norms
+from kincast.offline.report.motion import motion_of
+from kincast.offline.report.norm_bands import Norms, choose_norms, gait_variable_score
 from kincast.offline.report.overlays import Overlay, overlays
+from kincast.offline.report.phases import Phase, phases
 from kincast.offline.report.ranges import Range, ranges
 from kincast.offline.report.session import ReportInputError, ReportSession, load_session, number
 from kincast.offline.report.strides import SIDES, ReportStride, rejections, strides_of
+from kincast.offline.report.time_figures import (
+    change_figures,
+    time_activations,
+    time_angles,
+    time_figures,
+    time_forces,
+)
 
 KINEMATIC_KEYS = (*(k.key for k in KINEMATIC), next(k.key for k in FEET))
 FEET_KEYS = tuple(k.key for k in list(FEET)[1:])
@@ -52,6 +57,10 @@ KEY_MEASURES = (
 OVER_THE_CYCLE = ("first", "kinematics", "feet", "forces", "moments", "activations")
 FIRST_PAGE_KEYS = ("hip_flexion", "knee_flexion", "ankle_dorsiflexion")
 SHOWN_ASYMMETRIES = 5
+CHILD_HEIGHT_M = 1.40
+SMALL_NOTE = "This person is smaller than the adults of most norms: step length and speed grow with size."
+SAME_SPEED = 0.15
+"""Share of the norm's speed within which the curves of healthy people hardly change with it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,8 @@ class ReportOptions:
     video: Path | None = None
     video_start_s: float = 0.0
     earlier: tuple[Path, ...] = ()
-    norms: Path | None = None
+    norms: str | Path = "adults"
+    """A shipped set by name, a file, or ``none``."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +89,20 @@ class Document:
     figures: Mapping[str, Sequence[str]]
     body: Sequence[tuple[str, str]]
     ranges: Sequence[Range]
+    phases: Sequence[Phase]
     overlays: Sequence[Overlay]
     gc: Sequence[tuple[str, float | None, float | None]]
     cameras: Sequence[tuple[str, float | None, float | None]]
+    live_beside: Sequence[tuple[str, str]]
     invalid: Sequence[tuple[float, float]]
     visits: Sequence[Visit]
     changes: Sequence[Change]
     norms: Norms | None
     norm_scores: Sequence[tuple[str, float | None, float | None]]
+    norm_note: str
+    judged: int
+    markers_mm: float | None
+    kinetics_sd: bool
     versions: Sequence[tuple[str, str]] = field(default_factory=tuple)
 
 
@@ -97,7 +113,7 @@ def make_document(folder: Path, options: ReportOptions) -> Document:
         The readers' errors, ReportInputError, NormFileError, VideoMissingError.
     """
     session = load_session(folder)
-    norms = read_norms(options.norms) if options.norms else None
+    norms = choose_norms(str(options.norms))
     live = load_session(options.live) if options.live else None
     if live is not None:
         _same_recording(session, live)
@@ -107,7 +123,8 @@ def make_document(folder: Path, options: ReportOptions) -> Document:
     rows = table(session, strides, curves)
     ends = stance_ends(strides)
     moments = snapshots(session, typical_stride(strides, curves))
-    visits = _visits(session, rows, options.earlier)
+    walked = any(s.counted for s in strides)
+    visits = _visits(session, rows, curves, options.earlier)
     activations = activation_ensembles(session, motion, strides)
     figures = {
         "first": ensemble_plots(curves, FIRST_PAGE_KEYS, ends, norms),
@@ -125,9 +142,15 @@ def make_document(folder: Path, options: ReportOptions) -> Document:
             ensemble_plot(mean, ends, None, spread, "no stride with valid forces")
             for mean, spread in activations.values()
         ],
-        "time": _time_figures(session, strides),
-        "time_forces": [] if strides else _time_forces(session, motion),
-        "gc": [gc_plot(_gc_curves(session, live))],
+        "time": time_figures(session, strides),
+        "first_time": [] if walked else time_angles(session, strides, THIRD),
+        "time_angles": [] if walked else time_angles(session, strides),
+        "time_forces": [] if walked else time_forces(session, motion),
+        "time_activations": [] if walked else time_activations(session, motion),
+        "change": change_figures(visits, curves),
+        "gc": [gc_plot(_gc_curves(session, live))]
+        if session.results.cameras or _gc_curves(session, live)
+        else [],
     }
     return Document(
         session=session,
@@ -137,21 +160,27 @@ def make_document(folder: Path, options: ReportOptions) -> Document:
         key_rows=[row for key in KEY_MEASURES for row in rows if row.measure.key == key],
         asymmetries=_asymmetries(rows),
         rows=rows,
-        figures=figures if strides else {**figures, **{key: [] for key in OVER_THE_CYCLE}},
+        figures=figures if walked else {**figures, **{key: [] for key in OVER_THE_CYCLE}},
         body=[(draw(session, motion, m, "side"), draw(session, motion, m, "back")) for m in moments]
         if motion.feet is not None
         else [],
         ranges=() if rows else ranges(session),
+        phases=() if rows else phases(session),
         overlays=overlays(session, motion, moments, options.video, options.video_start_s)
         if options.video
         else (),
         gc=_gc_table(session, live),
+        live_beside=() if options.live is None else live_beside(options.live, folder),
         cameras=_cameras(session),
         invalid=_invalid(session),
         visits=visits,
         changes=changes(visits) if len(visits) > 1 else (),
         norms=norms,
         norm_scores=_norm_scores(curves, norms),
+        norm_note=_norm_note(session, rows, norms),
+        judged=sum(row.judged and not row.measure.whole_body for row in rows),
+        kinetics_sd=motion.torques_sd is not None or motion.force_sd is not None,
+        markers_mm=number(_mapping(session.summary.get("markers_mm")).get("median")),
         versions=_versions(session),
     )
 
@@ -167,15 +196,18 @@ def _same_recording(session: ReportSession, live: ReportSession) -> None:
         )
 
 
-def _visits(session: ReportSession, rows: tuple[Row, ...], earlier: Sequence[Path]) -> tuple[Visit, ...]:
+def _visits(
+    session: ReportSession, rows: tuple[Row, ...], curves: Mapping[str, Ensemble], earlier: Sequence[Path]
+) -> tuple[Visit, ...]:
     if not earlier:
         return ()
     before = []
     for folder in earlier:
         other = load_session(folder)
         strides = strides_of(other)
-        before.append(Visit(other, table(other, strides, ensembles(other, motion_of(other), strides))))
-    return (*in_order(before), Visit(session, rows))
+        theirs = ensembles(other, motion_of(other), strides)
+        before.append(Visit(other, table(other, strides, theirs), theirs))
+    return (*in_order(before), Visit(session, rows, curves))
 
 
 def _facts(session: ReportSession) -> list[tuple[str, str]]:
@@ -244,63 +276,6 @@ def _asymmetries(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _time_figures(session: ReportSession, strides: Sequence[ReportStride]) -> list[str]:
-    valid = session.valid
-    strikes = [(s.start_s, s.side) for s in strides] if len(strides) <= 120 else []
-    shown = (
-        (("Knee flexion", "knee_angle"),)
-        if strides
-        else (
-            ("Hip flexion", "hip_flexion"),
-            ("Knee flexion", "knee_angle"),
-            ("Ankle dorsiflexion", "ankle_angle"),
-        )
-    )
-    figures = [
-        time_plot(
-            f"{label} over the session; grey: angles not valid",
-            "deg",
-            session.time_s,
-            {side: session.coordinate(f"{name}_{side[0]}") for side in SIDES},
-            valid.kinematics,
-            events=strikes,
-            y_least=(0.0, 40.0),
-        )
-        for label, name in shown
-    ]
-    residual = residual_force(session)
-    if residual is not None:
-        figures.append(
-            time_plot(
-                f"Residual force at the pelvis; grey: forces not valid; line: {RESIDUAL_LIMIT_PCT_BW:.0f} %",
-                "% BW",
-                session.time_s,
-                {"single": 100.0 * residual},
-                valid.kinetics,
-                limit=RESIDUAL_LIMIT_PCT_BW,
-                y_least=(0.0, 20.0),
-            )
-        )
-    return figures
-
-
-def _time_forces(session: ReportSession, motion: Motion) -> list[str]:
-    """Forces and knee moments over time, for sessions without strides; nothing is drawn where they are not valid."""
-    shown: list[tuple[str, str, dict[str, Float64[np.ndarray, " row"]]]] = []
-    if motion.force is not None and session.mass_kg:
-        vertical = {side: 100.0 * motion.force[:, foot, 2] for side, foot in FOOT.items()}
-        shown.append(("Vertical force under each foot", "% BW", vertical))
-    if motion.torques is not None:
-        extensor = {side: -motion.torques[:, COORDINATES.index(f"knee_angle_{side[0]}")] for side in SIDES}
-        shown.append(("Knee extensor moment", "N m/kg", extensor))
-    valid = session.valid.kinetics
-    return [
-        time_plot(f"{title}; grey: not valid", unit, session.time_s, lines, valid, hide_invalid=True)
-        for title, unit, lines in shown
-        if valid.any()
-    ]
-
-
 def _invalid(session: ReportSession) -> list[tuple[float, float]]:
     return stretches(session.time_s, ~session.valid.kinematics) if len(session.time_s) else []
 
@@ -354,6 +329,22 @@ def _norm_scores(
                 scores.append(None if math.isnan(score) else score)
             found.append((ensemble.kind.label, scores[0], scores[1]))
     return found
+
+
+def _norm_note(session: ReportSession, rows: Sequence[Row], norms: Norms | None) -> str:
+    """How fast the people of the norm walked, beside this session; a word where the person is as small as a child."""
+    small = norms is not None and session.height_m is not None and session.height_m[0] < CHILD_HEIGHT_M
+    return " ".join(filter(None, (_speed_note(rows, norms), SMALL_NOTE if small else "")))
+
+
+def _speed_note(rows: Sequence[Row], norms: Norms | None) -> str:
+    speed = next((r.both.mean for r in rows if r.measure.key == "speed_m_s"), None)
+    if norms is None or norms.speed_m_s is None or speed is None:
+        return ""
+    if abs(speed / norms.speed_m_s - 1.0) <= SAME_SPEED:
+        return f"They walked about as fast as this session ({norms.speed_m_s:.2f} and {speed:.2f} m/s)."
+    which = "slower" if speed < norms.speed_m_s else "faster"
+    return f"This session is {which} ({speed:.2f} m/s against {norms.speed_m_s:.2f}): a part of any difference is speed alone."
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

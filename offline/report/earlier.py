@@ -8,9 +8,10 @@ knows of its own error: strides and measurement; not that a person walks a littl
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from kincast.offline.report.curves import Ensemble
 from kincast.offline.report.measure_kinds import Measure
 from kincast.offline.report.measures import Z95, Row, Statistics
 from kincast.offline.report.session import ReportInputError, ReportSession
@@ -18,10 +19,11 @@ from kincast.offline.report.session import ReportInputError, ReportSession
 
 @dataclass(frozen=True)
 class Visit:
-    """One session of the person and its gait table."""
+    """One session of the person: its gait table and its curves."""
 
     session: ReportSession
     rows: tuple[Row, ...]
+    curves: Mapping[str, Ensemble] = field(default_factory=dict)
 
     @property
     def when(self) -> str:

@@ -50,6 +50,8 @@ HEAD_RADIUS_M = 0.10
 SCALE = 62.0
 """Units of the drawing per metre."""
 METRES_PER_BODY_WEIGHT = 0.6
+CANDIDATES = 400
+"""Of a long session this many instants are looked at for the snapshots."""
 WIDTH, HEIGHT, FLOOR = 78.0, 134.0, 124.0
 
 
@@ -101,12 +103,10 @@ def typical_stride(strides: Sequence[ReportStride], curves: Mapping[str, Ensembl
 
 
 def snapshots(session: ReportSession, stride: ReportStride | None) -> tuple[Snapshot, ...]:
-    """Four instants of a stride; without one, four of the session's valid instants."""
+    """Four instants of a stride; without one, the four valid instants whose poses differ most."""
     if stride is None:
-        rows = np.flatnonzero(session.valid.kinematics)
-        picked = rows[np.linspace(0, len(rows) - 1, 6)[1:-1].astype(int)] if len(rows) else rows
         return tuple(
-            Snapshot(f"{session.time_s[i]:.1f} s", int(i), _facing(session.poses[i])) for i in picked
+            Snapshot(f"{session.time_s[i]:.1f} s", i, _facing(session.poses[i])) for i in _different(session)
         )
     stance, swing = stride.off_s - stride.start_s, stride.end_s - stride.off_s
     instants = (
@@ -119,6 +119,22 @@ def snapshots(session: ReportSession, stride: ReportStride | None) -> tuple[Snap
         Snapshot(title, int(np.argmin(np.abs(session.time_s - t))), stride.heading_rad)
         for title, t in instants
     )
+
+
+def _different(session: ReportSession, count: int = 4) -> list[int]:
+    """Rows by time, each as far as can be from those chosen before: the first is the one nearest the usual pose."""
+    rows = np.flatnonzero(session.valid.kinematics)
+    if len(rows) <= count:
+        return rows.tolist()
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, CANDIDATES).astype(int))]
+    poses = session.poses[rows][:, 7:]
+    usual = np.median(poses, axis=0)
+    chosen = [int(np.argmin(np.linalg.norm(poses - usual, axis=1)))]
+    while len(chosen) < count:
+        distance = np.min([np.linalg.norm(poses - poses[i], axis=1) for i in chosen], axis=0)
+        distance[chosen] = -1.0
+        chosen.append(int(np.argmax(distance)))
+    return sorted(int(rows[i]) for i in chosen)
 
 
 def _facing(q: Float64[np.ndarray, "41"]) -> float:

@@ -62,12 +62,28 @@ def judge(session: ReportSession, strides: Sequence[ReportStride]) -> Verdict:
 
 
 def _findings(session: ReportSession, strides: Sequence[ReportStride]) -> Iterator[Finding]:
+    yield from _said(session)
     yield from _coverage(session)
     yield from _gait(session, strides)
     yield from _kinetics(session, strides)
     yield from _cameras(session)
     yield from _input(session)
     yield from _body(session)
+
+
+def _said(session: ReportSession) -> Iterator[Finding]:
+    """What the run itself found and wrote into summary.json: sentences that end in what to do about it."""
+    said = session.summary.get("findings")
+    for text in said if isinstance(said, Sequence) and not isinstance(said, str) else ():
+        if isinstance(text, str) and text.strip():
+            sentence, _, remedy = text.strip().partition("; ")
+            yield Finding(
+                "warning",
+                "FOUND_WHILE_FITTING",
+                "both",
+                f"{sentence[0].upper()}{sentence[1:].rstrip('.')}.",
+                (f"{remedy[0].upper()}{remedy[1:].rstrip('.')}.",) if remedy else (),
+            )
 
 
 def _coverage(session: ReportSession) -> Iterator[Finding]:

@@ -72,9 +72,16 @@ class KeyPoint:
 
     def read(self, curve: Curve, stance_pct: float) -> float:
         """The value for one stride whose stance ends at ``stance_pct``."""
+        return self.sign * float(self.reading(self._window(curve, stance_pct)))
+
+    def error(self, sds: Curve, stance_pct: float) -> float:
+        """Standard deviation of the value: that of the curve between the bounds (root mean square)."""
+        return float(np.sqrt(np.mean(self._window(sds, stance_pct) ** 2)))
+
+    def _window(self, curve: Curve, stance_pct: float) -> Float64[np.ndarray, " point"]:
         low, high = (percent + share * stance_pct for percent, share in (self.start, self.end))
         inside = curve[(low <= PERCENT) & (high >= PERCENT)]
-        return self.sign * float(self.reading(inside if len(inside) else curve))
+        return inside if len(inside) else curve
 
 
 def _first(values: np.ndarray) -> float:
@@ -85,7 +92,9 @@ def _angle(
     key: str, label: str, curve: str, sd_of: str, reading: Callable[[np.ndarray], float],
     start: Bound = STRIKE, end: Bound = NEXT_STRIKE, sign: float = 1.0, group: str = "Knee and ankle",
 ) -> KeyPoint:  # fmt: skip
-    measure = Measure(key, label, "deg", 1, group, ratio=False)
+    measure = Measure(
+        key, label, "deg", 1, group, ratio=reading is np.ptp
+    )  # a range has a true zero, an angle none
     return KeyPoint(measure, curve, reading, start, end, sign, sd_of)
 
 

@@ -5,7 +5,8 @@ measurement error that all strides of the session share and that no averaging re
 of event times). Known to be shared is total sd^2 - within sd^2 of an angle; of the rest of the stated variance, whatever
 the spread between strides does not show must be shared too. Constant errors cancel in ranges, and a bias of strikes in
 stride time and cadence.
-Ground forces, moments and powers come without a stated error: theirs cover the spread between strides alone.
+Powers come without a stated error, ground forces and moments where no file states theirs: those intervals cover the
+spread between strides alone.
 """
 
 from __future__ import annotations
@@ -84,10 +85,16 @@ class Row:
         return math.hypot(*(s.half_width for s in self.sides.values()))
 
     @property
+    def judged(self) -> bool:
+        """Both sides are there, and the measurement error of both is known."""
+        return math.isfinite(self.difference_limit) and all(
+            math.isfinite(s.error) for s in self.sides.values()
+        )
+
+    @property
     def asymmetric(self) -> bool:
         """The sides differ by more than error explains; never said where the measurement error is not known."""
-        known = all(math.isfinite(s.error) for s in self.sides.values())
-        return known and abs(self.difference) > self.difference_limit  # false for nan
+        return self.judged and abs(self.difference) > self.difference_limit
 
 
 @dataclass(frozen=True)
@@ -203,9 +210,9 @@ def _point_values(
     return {
         side: _transposed(
             [
-                (point.read(curve, _stance_pct(s)), *_angle_error(session, s, point))
-                for curve, s in zip(
-                    ensemble.strides[side], counted(strides, side, ensemble.kind.kinetic), strict=True
+                (point.read(curve, _stance_pct(s)), *_point_error(session, s, point, ensemble, side, i))
+                for i, (curve, s) in enumerate(
+                    zip(ensemble.strides[side], counted(strides, side, ensemble.kind.kinetic), strict=True)
                 )
             ]
         )
@@ -215,6 +222,15 @@ def _point_values(
 
 def _stance_pct(stride: ReportStride) -> float:
     return 100.0 * (stride.off_s - stride.start_s) / (stride.end_s - stride.start_s)
+
+
+def _point_error(
+    session: ReportSession, stride: ReportStride, point: KeyPoint, ensemble: Ensemble, side: str, index: int
+) -> tuple[float, float]:
+    """Sd of a point of a curve, and the part of it known to be constant; nan where it is not known."""
+    if ensemble.errors is not None:
+        return point.error(ensemble.errors[side][index], _stance_pct(stride)), math.nan
+    return _angle_error(session, stride, point)
 
 
 def _angle_error(session: ReportSession, stride: ReportStride, point: KeyPoint) -> tuple[float, float]:

@@ -50,6 +50,7 @@ class Motion:
         cop: centres of pressure, metres.
         residual: size of the residual force at the pelvis, body weights.
         torques: generalised forces on the 40 coordinates per body mass (N m / kg).
+        force_sd, torques_sd: stated standard deviations of force and torques, in the same units (None where not stated).
         activations, activation_spread: group -> (row, side (right, left)), weighted by the muscles' strengths.
     """
 
@@ -61,6 +62,8 @@ class Motion:
     cop: Float64[np.ndarray, "row 2 3"] | None
     residual: Float64[np.ndarray, " row"] | None
     torques: Float64[np.ndarray, "row 40"] | None
+    force_sd: Float64[np.ndarray, "row 2 3"] | None
+    torques_sd: Float64[np.ndarray, "row 40"] | None
     activations: Mapping[str, Float64[np.ndarray, "row 2"]]
     activation_spread: Mapping[str, Float64[np.ndarray, "row 2"]]
 
@@ -79,7 +82,9 @@ def motion_of(session: ReportSession) -> Motion:
         force=force,
         cop=cop,
         residual=None if hidden else residual_force(session),
-        torques=None if hidden else _torques(session),
+        torques=None if hidden else _torques(session, session.results.torques),
+        force_sd=None if hidden else _force_sd(session),
+        torques_sd=None if hidden else _torques(session, session.results.torques_sd),
         activations={} if hidden else _groups(session.rows_of(results.activations)),
         activation_spread={} if hidden else _groups(session.rows_of(results.activations_sd)),
     )
@@ -153,8 +158,19 @@ def residual_force(session: ReportSession) -> Float64[np.ndarray, " row"] | None
     return np.linalg.norm(force, axis=1) / body_weight_N(session.mass_kg)
 
 
-def _torques(session: ReportSession) -> Float64[np.ndarray, "row 40"] | None:
-    torques = session.rows_of(session.results.torques)
+def _force_sd(session: ReportSession) -> Float64[np.ndarray, "row 2 3"] | None:
+    """World axes, body weights. The files' axes are the world's in another order, so that sds carry over."""
+    sd = session.rows_of(session.results.ground_forces_sd)
+    names = [[f"ground_force_{side}_v{axis}" for axis in "xyz"] for side in FILE_SIDES]
+    if sd is None or not session.mass_kg or any(n not in sd.columns for side in names for n in side):
+        return None
+    stacked = np.stack([np.column_stack([sd.column(n) for n in side]) for side in names], axis=1)
+    return np.abs(from_opensim(_clean(stacked))) / body_weight_N(session.mass_kg)
+
+
+def _torques(session: ReportSession, storage: Storage | None) -> Float64[np.ndarray, "row 40"] | None:
+    """Per body mass; coordinates that the file lacks are zero."""
+    torques = session.rows_of(storage)
     if torques is None or not session.mass_kg:
         return None
     columns = [

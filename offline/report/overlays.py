@@ -1,4 +1,4 @@
-"""The fitted body drawn over video frames of the cameras; faces are pixelated."""
+"""The fitted body drawn over video frames of the cameras; the head and all that is not near the body are coarsened."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ MARGIN = 1.35
 JPEG_QUALITY = 80
 _COLOUR = {"left": (200, 90, 20), "right": (40, 40, 210), "trunk": (235, 235, 235)}  # BGR
 _OUTLINE = (15, 15, 15)
+NEAR_BODY_M = 0.2
+COARSE_PX = 20
+"""Side of the blocks (of the shown picture) that the surroundings are coarsened to."""
 BLUR_RADII = 2.2
 """The head is hidden to this many times its radius."""
 
@@ -53,7 +56,7 @@ def overlays(
 ) -> tuple[Overlay, ...]:
     """A few frames of a few cameras. Video time 0 is session time ``video_start_s``.
 
-    A camera's video is the file whose name is, or contains, the camera's. Frames that cannot be read are left out.
+    A camera's video is the file whose name is, or contains, the camera's (its letters and digits). Frames that cannot be read are left out.
 
     Raises:
         VideoMissingError: the folder holds no video of a camera of the session.
@@ -82,10 +85,10 @@ def _videos(cameras: Sequence[Camera], folder: Path) -> Mapping[str, Path]:
     names = sorted((c.name for c in cameras), key=len, reverse=True)  # cam_10 before cam_1
     found: dict[str, Path] = {}
     for file in files:
-        name = next((n for n in names if n == file.stem), None) or next(
-            (n for n in names if n in file.stem), None
+        name = next((n for n in names if _plain(n) == _plain(file.stem)), None) or next(
+            (n for n in names if _plain(n) in _plain(file.stem)), None
         )
-        if name is not None and (name not in found or file.stem == name):
+        if name is not None and (name not in found or _plain(file.stem) == _plain(name)):
             found[name] = file
     if not found:
         raise VideoMissingError(
@@ -93,6 +96,11 @@ def _videos(cameras: Sequence[Camera], folder: Path) -> Mapping[str, Path]:
             " with .mp4, .avi, .mov, .mkv, .webm"
         )
     return found
+
+
+def _plain(name: str) -> str:
+    """Letters and digits alone: cam_01, cam-01 and Cam01 are one camera."""
+    return "".join(c for c in name.lower() if c.isalnum())
 
 
 def _frame(path: Path, time_s: float) -> UInt8[np.ndarray, "height width 3"] | None:
@@ -115,7 +123,7 @@ def draw_body(
     camera: Camera,
     places: Mapping[str, Float64[np.ndarray, "3"]],
 ) -> UInt8[np.ndarray, "height2 width2 3"] | None:
-    """The part of a frame around the person with the body's lines on it and the head pixelated; None if not in view.
+    """The part of a frame around the person, lines of the body on it, head and surroundings coarsened; None if not in view.
 
     A frame of another size than the calibration's is taken for the same view, scaled.
     """
@@ -139,8 +147,9 @@ def draw_body(
         for n, p, s in zip(names, pixels, seen, strict=True)
         if s
     }
+    focal = scale * float(camera.matrix[0, 0]) * float(to_frame[0])
+    _hide_others(picture, at, focal / float(np.median(depth[seen])))
     if "head" in at:
-        focal = scale * float(camera.matrix[0, 0]) * float(to_frame[0])
         radius = BLUR_RADII * HEAD_RADIUS_M * focal / float(depth[names.index("head")])
         _pixelate(picture, at["head"], max(4, round(radius)))
     for thickness, outline in ((5, True), (2, False)):
@@ -163,6 +172,20 @@ def _box(pixels: Float64[np.ndarray, "point 2"], width: int, height: int) -> tup
         min(size, round(float(m + half))) for m, size in zip(middle, (width, height), strict=True)
     )
     return (left, top, right, bottom) if right - left >= 16 and bottom - top >= 16 else None
+
+
+def _hide_others(picture: np.ndarray, at: Mapping[str, tuple[int, int]], px_per_m: float) -> None:
+    """Coarsen everything farther from the body's lines than limbs and trunk reach: bystanders cannot be recognised."""
+    near = np.zeros(picture.shape[:2], np.uint8)
+    width = max(2, round(2.0 * NEAR_BODY_M * px_per_m))
+    for a, b, _ in BONES:
+        if a in at and b in at:
+            cv2.line(near, at[a], at[b], 255, width)
+    height, across = picture.shape[:2]
+    blocks = (max(1, across // COARSE_PX), max(1, height // COARSE_PX))
+    tiny = cv2.resize(picture, blocks, interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(tiny, (across, height), interpolation=cv2.INTER_NEAREST)
+    picture[near == 0] = coarse[near == 0]
 
 
 def _pixelate(picture: np.ndarray, centre: tuple[int, int], radius: int) -> None:

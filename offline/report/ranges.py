@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from kincast.offline.report.session import ReportSession
 
 SIDED = (
@@ -21,6 +23,9 @@ CENTRAL = (
 )
 
 
+NEVER_MOVED_DEG = 1e-3
+
+
 @dataclass(frozen=True)
 class Range:
     """Least and greatest value (deg) of one coordinate; ``side`` is empty for trunk coordinates."""
@@ -32,7 +37,7 @@ class Range:
 
 
 def ranges(session: ReportSession) -> tuple[Range, ...]:
-    """Of legs, arms and trunk over all valid rows; empty where no row is valid."""
+    """Of legs, arms and trunk over all valid rows; without those that no measurement ever moved."""
     valid = session.valid.kinematics
     if not valid.any():
         return ()
@@ -41,5 +46,7 @@ def ranges(session: ReportSession) -> tuple[Range, ...]:
     found = []
     for label, side, name in names:
         values = session.coordinate(name)[valid]
+        if np.ptp(values) < NEVER_MOVED_DEG:
+            continue  # nobody measured it: the model's own pose
         found.append(Range(label, side, float(values.min()), float(values.max())))
     return tuple(found)

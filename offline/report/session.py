@@ -170,9 +170,7 @@ def load_session(folder: Path) -> ReportSession:
 def _poses(coordinates: Float64[np.ndarray, "row 40"]) -> Float64[np.ndarray, "row 41"]:
     radians = coordinates.copy()
     radians[:, ANGLES] = np.deg2rad(radians[:, ANGLES])
-    if len(radians) == 0:
-        return np.zeros((0, 41))
-    return np.stack([pose_from_coordinates(row) for row in radians])
+    return np.zeros((0, 41)) if len(radians) == 0 else np.asarray(pose_from_coordinates(radians))
 
 
 def _body(results: ResultsFolder) -> Body | None:

@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-LEFT, RIGHT, TOP, BOTTOM = 30.0, 6.0, 17.0, 16.0
+LEFT, RIGHT, TOP, BOTTOM = 30.0, 10.0, 17.0, 16.0
 
 
 def nice_ticks(low: float, high: float, about: int = 4) -> tuple[float, ...]:
@@ -59,13 +59,13 @@ class Plot:
         up: str = "",
         down: str = "",
         x_ticks: Sequence[float] | None = None,
-        x_label: str = "",
+        x_unit: str = "",
         size: tuple[float, float] = (250.0, 150.0),
-        y_ticks: int = 4,
+        y_ticks: int = 5,
     ) -> None:
         self._title, self._unit, self._up, self._down = title, unit, up, down
         self._x, self._y, self._size = x, y, size
-        self._x_label = x_label
+        self._x_unit = f" {x_unit}" if x_unit else ""
         self._inside: list[str] = []
         self._above: list[str] = []
         self._x_ticks = nice_ticks(*x) if x_ticks is None else tuple(x_ticks)
@@ -152,16 +152,16 @@ class Plot:
             parts.append(f'<text class="tick y" x="{LEFT - 3:g}" y="{at + 2.6:.1f}">{label(tick)}</text>')
         for tick in self._x_ticks:
             at = float(self.px(tick))
+            unit = self._x_unit if tick == self._x_ticks[-1] else ""
             parts.append(f'<path class="grid" d="M{at:.1f} {floor:g}v2.5"/>')
-            parts.append(f'<text class="tick x" x="{at:.1f}" y="{floor + 9.5:g}">{label(tick)}</text>')
+            parts.append(
+                f'<text class="tick x" x="{at:.1f}" y="{floor + 9.5:g}">{label(tick)}{escape(unit)}</text>'
+            )
         parts += self._inside
         parts.append(f'<path class="frame" d="M{LEFT:g} {TOP:g}V{floor:g}H{w - RIGHT:g}"/>')
         sense = "  ".join(f"{arrow} {word}" for arrow, word in (("↑", self._up), ("↓", self._down)) if word)
         if sense:
             parts.append(f'<text class="sense" x="{w - RIGHT:g}" y="10">{escape(sense)}</text>')
-        if self._x_label:
-            at = f'x="{w - RIGHT:g}" y="{floor - 3:g}"'
-            parts.append(f'<text class="sense" {at}>{escape(self._x_label)}</text>')
         return "".join([*parts, *self._above, "</svg>"])
 
 

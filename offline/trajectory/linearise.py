@@ -5,9 +5,10 @@ Works in chunks of one fixed size, so that a recording of any length uses one co
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -80,6 +81,22 @@ class Terms(NamedTuple):
     loss: AnyArray  # (instant,)
 
 
+Parts = TypeVar("Parts", Terms, ViewErrors)
+
+
+def joined(parts: Sequence[Parts]) -> Parts:
+    """Chunks one after the other."""
+    kind = type(parts[0])
+    columns = zip(*(vars(x).values() if isinstance(x, ViewErrors) else x for x in parts), strict=True)
+    return kind(*(np.concatenate(x) for x in columns))
+
+
+def _fetched(rows: slice, computed: Any) -> tuple[slice, Terms, ViewErrors]:
+    terms, errors = jax.device_get(computed)
+    own = slice(0, rows.stop - rows.start)
+    return rows, Terms(*(x[own] for x in terms)), ViewErrors(*(x[own] for x in errors))
+
+
 class Instant(NamedTuple):
     """One instant, or with a leading axis a chunk of them."""
 
@@ -92,14 +109,23 @@ class Instant(NamedTuple):
     step_s: AnyArray
 
 
-def instant_terms(
+class Seen(NamedTuple):
+    """What one instant's pictures and markers say of the sites, and how the sites move."""
+
+    twists: Twists
+    sites: AnyArray  # (site, 3), relative to the pelvis origin
+    blocks: PointBlocks
+    errors: Any  # error_px, robust_weight, exchanged of the views
+
+
+def seen_at(
     structure: Structure,
     prior: MotionPrior,
     values: SkeletonValues,
     rig: CameraValues | None,
     instant: Instant,
-):
-    """Terms and view report of one instant; the descent leaves out what reaches the pictures through the velocity."""
+) -> Seen:
+    """One instant's blocks by the sites' places, weighed by what is new in it."""
     angular, linear, sites = (
         jnp.asarray(x) for x in coordinate_twists(structure.skeleton, values, instant.q)
     )
@@ -122,6 +148,18 @@ def instant_terms(
         share = fresh_share(instant.step_s, prior.pixel_noise)
         measured = marker_blocks(instant.markers, world, prior.marker_noise)
         blocks = jax.tree.map(lambda a, b: a + share * b, blocks, measured)
+    return Seen(twists, sites, blocks, errors)
+
+
+def instant_terms(
+    structure: Structure,
+    prior: MotionPrior,
+    values: SkeletonValues,
+    rig: CameraValues | None,
+    instant: Instant,
+):
+    """Terms and view report of one instant; the descent leaves out what reaches the pictures through the velocity."""
+    twists, sites, blocks, errors = seen_at(structure, prior, values, rig, instant)
     normal, descent = normal_equations(structure.support, twists, sites, blocks)
     if isinstance(prior.posture, LearnedPosture):
         posture = learned_posture_factor(instant.q, instant.step_s, structure.limits, prior.posture)
@@ -163,27 +201,45 @@ class Linearisation:
         )
         self.prior = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), problem.prior)
 
+    def chunks(
+        self, q: Float64[np.ndarray, "instant 41"], v: Float64[np.ndarray, "instant 40"]
+    ) -> Iterator[tuple[slice, Terms, ViewErrors]]:
+        """Everything at poses ``q`` moving with ``v``, as NumPy arrays, some instants at a time.
+
+        The next chunk is computed while the last one is being used.
+        """
+        n, waiting = len(q), None
+        for start in range(0, n, CHUNK):
+            stop = min(start + CHUNK, n)
+            rows = slice(start, stop)
+            instants = self.instants(q, v, rows)
+            computing = _chunk(self.structure, self.prior, self.values, self.rig, instants)
+            if waiting is not None:
+                yield _fetched(*waiting)
+            waiting = rows, computing
+        if waiting is not None:
+            yield _fetched(*waiting)
+
+    def instants(self, q: np.ndarray, v: np.ndarray, rows: slice) -> Instant:
+        """A chunk of at most ``CHUNK`` of the problem's instants, filled up to it."""
+        p = self._problem.pictures
+        information = _full(self._problem.information, rows)
+        return Instant(
+            _full(q, rows),
+            _full(v, rows),
+            _full(p.camera, rows),
+            Views(_full(p.pixels, rows), information, _full(p.offset_s, rows)),
+            None if p.markers is None else _full(p.markers, rows),
+            _full(p.since_s, rows),
+            _full(p.step_s, rows),
+        )
+
     def terms(
         self, q: Float64[np.ndarray, "instant 41"], v: Float64[np.ndarray, "instant 40"]
     ) -> tuple[Terms, ViewErrors]:
-        """Everything at poses ``q`` moving with ``v``, as NumPy arrays."""
-        p, n = self._problem.pictures, len(q)
-        parts = []
-        for start in range(0, n, CHUNK):
-            rows = np.minimum(np.arange(start, start + CHUNK), n - 1)
-            instants = Instant(
-                q[rows].astype(np.float32),
-                v[rows].astype(np.float32),
-                p.camera[rows],
-                _views(p.pixels[rows], self._problem.information[rows], p.offset_s[rows]),
-                None if p.markers is None else p.markers[rows],
-                p.since_s[rows],
-                p.step_s[rows],
-            )
-            parts.append(jax.device_get(_chunk(self.structure, self.prior, self.values, self.rig, instants)))
-        terms = Terms(*(np.concatenate(x)[:n] for x in zip(*(t for t, _ in parts), strict=True)))
-        reports = [np.concatenate(x)[:n] for x in zip(*(r for _, r in parts), strict=True)]
-        return terms, ViewErrors(*reports)
+        """Everything at once."""
+        _, terms, errors = zip(*self.chunks(q, v), strict=True)
+        return joined(terms), joined(errors)
 
     def sites(
         self, q: Float64[np.ndarray, "instant 41"], v: Float64[np.ndarray, "instant 40"]
@@ -191,21 +247,11 @@ class Linearisation:
         """Where the sites are (m) and how they move (m/s), world."""
         parts = []
         for start in range(0, len(q), CHUNK):
-            rows = np.minimum(np.arange(start, start + CHUNK), len(q) - 1)
-            part = _moving_sites(
-                self.structure, self.values, q[rows].astype(np.float32), v[rows].astype(np.float32)
-            )
-            parts.append(jax.device_get(part))
-        places, velocities = (np.concatenate(x)[: len(q)] for x in zip(*parts, strict=True))
+            rows = slice(start, min(start + CHUNK, len(q)))
+            part = _moving_sites(self.structure, self.values, _full(q, rows), _full(v, rows))
+            parts.append([x[: rows.stop - rows.start] for x in jax.device_get(part)])
+        places, velocities = (np.concatenate(x) for x in zip(*parts, strict=True))
         return places, velocities
-
-    def at_pictures(
-        self, q: Float64[np.ndarray, "instant 41"], v: Float64[np.ndarray, "instant 40"]
-    ) -> Float32[np.ndarray, "instant slot site 3"]:
-        """Where the sites are at each picture's own instant."""
-        places, velocities = self.sites(q, v)
-        offset_s = self._problem.pictures.offset_s[:, :, None, None]
-        return places[:, None] + velocities[:, None] * offset_s
 
     def used_pixels(self, errors: ViewErrors) -> Float32[np.ndarray, "instant slot site 2"]:
         """The detections as the fit took them: legs exchanged back where the detector had exchanged them."""
@@ -216,5 +262,10 @@ class Linearisation:
         return np.where(legs[..., None], pixels[:, :, groups.partner], pixels)
 
 
-def _views(pixels: AnyArray, information: AnyArray, offset_s: AnyArray) -> Views:
-    return Views(pixels, information, offset_s)
+def _full(values: np.ndarray, rows: slice) -> AnyArray:
+    """A chunk in single precision, its end filled up with its last row."""
+    own = values[rows]
+    missing = CHUNK - len(own)
+    if missing:
+        own = np.concatenate([own, np.repeat(own[-1:], missing, axis=0)])
+    return own.astype(np.float32) if own.dtype == np.float64 else own

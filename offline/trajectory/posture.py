@@ -21,6 +21,7 @@ from kincast.models.posture_prior import PostureFactor, limit_pull, pelvis_slant
 from kincast.offline.trajectory.motion import Motion, MotionCovariance
 
 Number = float | Float[Array, ""]
+INSTANTS_AT_ONCE = 1024
 
 
 @jax.tree_util.register_dataclass
@@ -62,7 +63,10 @@ def learned_posture(
     mean = usual_mean + shrink * (seen_mean - usual_mean)
     deviation = value - mean
     spread = (deviation * share[:, None]).T @ deviation
-    spread += np.einsum("t,tij->ij", share, slope @ covariance.pose @ np.swapaxes(slope, 1, 2))
+    for start in range(0, len(value), INSTANTS_AT_ONCE):
+        rows = slice(start, start + INSTANTS_AT_ONCE)
+        weighted = share[rows, None, None] * slope[rows]
+        spread += np.einsum("tij,tkj->ik", weighted @ covariance.pose[rows], slope[rows], optimize=True)
     spread = learning.together * spread + (1.0 - learning.together) * np.diag(np.diag(spread))
     usual = learning.usual_looks
     blended = (looks * spread + usual * np.diag(within**2)) / (looks + usual)

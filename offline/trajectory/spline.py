@@ -11,14 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from kincast.models.body import BodyParameters
 from kincast.models.rotations import quaternion_exp, quaternion_multiply
-from kincast.offline.trajectory.block_band import BandFactor, BlockBand, NotPositiveDefinite
+from kincast.offline.trajectory.block_band import (
+    BlockBand,
+    NotPositiveDefinite,
+    inverse_near_diagonal,
+    solved,
+)
 from kincast.offline.trajectory.bspline import Knots, PoseSpline, through
 from kincast.offline.trajectory.interface import Trajectory
-from kincast.offline.trajectory.linearise import Linearisation, Terms
+from kincast.offline.trajectory.linearise import Linearisation, Terms, joined
 from kincast.offline.trajectory.motion import MotionCovariance
 from kincast.offline.trajectory.problem import FitProblem, ViewErrors
 
@@ -45,6 +50,10 @@ class Sampling:
 
     first: Int64[np.ndarray, " n"]
     weights: Float64[np.ndarray, "n 3 order"]
+
+    def at(self, rows: slice) -> Sampling:
+        """At some of the instants."""
+        return Sampling(self.first[rows], self.weights[rows])
 
 
 def sampling_of(knots: Knots, t_ns: Int64[np.ndarray, " n"]) -> Sampling:
@@ -86,7 +95,7 @@ class SplineFitter:
         while done < iterations:
             done += 1
             try:
-                step = BandFactor.of(system.band, damping).solve(system.descent)
+                step = solved(system.band, system.descent, damping)
             except NotPositiveDefinite:
                 damping = max(10.0 * damping, 1e-6)
                 continue
@@ -118,25 +127,65 @@ class SplineFit:
 
     def covariance(self, t_ns: Int64[np.ndarray, " time"]) -> MotionCovariance:
         """Laplace posterior: the inverse of the normal equations, spread over the spline."""
-        inverse = BandFactor.of(self.band).inverse_band()
         knots = self.trajectory.knots
         order = knots.degree + 1
         sampling = sampling_of(knots, t_ns)
         turns = self.trajectory.evaluate(sampling.first, sampling.weights)[3]
         pose = np.empty((len(t_ns), N, N))
         rates = np.empty((2, len(t_ns), N))
-        for k, first in enumerate(sampling.first.tolist()):
-            around = inverse.around(first, order).reshape(order, N, order, N).transpose(0, 2, 1, 3).copy()
-            turned = turns[k]
-            around[:, :, TURN, :] = turned[:, None] @ around[:, :, TURN, :]
-            around[:, :, :, TURN] = around[:, :, :, TURN] @ np.swapaxes(turned, -1, -2)[None]
-            value, *derivatives = sampling.weights[k]
-            pose[k] = np.tensordot(np.outer(value, value), around, axes=([0, 1], [0, 1]))
-            own = np.einsum("ilaa->ila", around)
-            for d, weights in enumerate(derivatives):
-                rates[d, k] = np.einsum("i,l,ila->a", weights, weights, own)
+        by_interval = np.argsort(sampling.first, kind="stable")
+        bounds = np.searchsorted(sampling.first[by_interval], np.arange(knots.intervals + 1))
+        for near in inverse_near_diagonal(self.band):
+            for first in range(near.first, min(near.first + self.band.width, knots.intervals)):
+                rows = by_interval[bounds[first] : bounds[first + 1]]
+                if len(rows):
+                    spread = _Spread(near.over(first, order, N), turns[rows])
+                    value, velocity, acceleration = np.moveaxis(sampling.weights[rows], 1, 0)
+                    pose[rows] = spread.covariance(value)
+                    rates[0, rows] = spread.variance(velocity)
+                    rates[1, rows] = spread.variance(acceleration)
         sd = np.sqrt(np.maximum(rates, 0.0))
         return MotionCovariance(pose, sd[0], sd[1])
+
+
+class _Spread:
+    """Covariance of acting control poses, spread over instants of their interval with given weights."""
+
+    def __init__(self, around: Float64[np.ndarray, "k k"], turns: Float64[np.ndarray, "n order 3 3"]) -> None:
+        order = turns.shape[1]
+        self._order, self._turns = order, turns
+        blocks = around.reshape(order, N, order, N).transpose(0, 2, 1, 3)
+        self._blocks = np.ascontiguousarray(blocks).reshape(order**2, N * N)
+        self._turn_rows = around.reshape(order, N, -1)[:, TURN].reshape(3 * order, -1)
+
+    def covariance(self, weights: Float64[np.ndarray, "n order"]) -> Float64[np.ndarray, "n 40 40"]:
+        """Of the weighted sum of control poses."""
+        out = (self._pairs(weights) @ self._blocks).reshape(-1, N, N)
+        turns = self._weighted_turns(weights)
+        with_control = self._of_turn(turns)
+        rows = (weights[:, None, None] @ with_control)[:, :, 0]
+        own = with_control[..., TURN].reshape(len(weights), 3, -1)
+        rows[:, :, TURN] = own @ np.swapaxes(turns.reshape(own.shape), 1, 2)
+        out[:, TURN], out[:, :, TURN] = rows, np.swapaxes(rows, 1, 2)
+        return out
+
+    def variance(self, weights: Float64[np.ndarray, "n order"]) -> Float64[np.ndarray, "n 40"]:
+        """Diagonal of the covariance."""
+        out = self._pairs(weights) @ self._blocks[:, :: N + 1]
+        turns = self._weighted_turns(weights)
+        out[:, TURN] = (self._of_turn(turns)[..., TURN] * turns).sum(axis=(2, 3))
+        return out
+
+    def _pairs(self, weights: Float64[np.ndarray, "n order"]) -> Float64[np.ndarray, "n pair"]:
+        return (weights[:, :, None] * weights[:, None, :]).reshape(len(weights), -1)
+
+    def _weighted_turns(self, weights: Float64[np.ndarray, "n order"]) -> Float64[np.ndarray, "n 3 order 3"]:
+        """The pelvis' turn per turn of the control poses."""
+        return np.ascontiguousarray((weights[:, :, None, None] * self._turns).transpose(0, 2, 1, 3))
+
+    def _of_turn(self, turns: Float64[np.ndarray, "n 3 order 3"]) -> Float64[np.ndarray, "n 3 order 40"]:
+        """Covariance of the pelvis' turn with the control poses."""
+        return (turns.reshape(-1, 3 * self._order) @ self._turn_rows).reshape(*turns.shape[:3], N)
 
 
 class _Roughness:
@@ -154,9 +203,14 @@ class _Roughness:
         self._share = np.tile(share_s, knots.intervals)[:, None] / density
         rest = 1.0 / (float(smoothness.rest_time_s) * float(smoothness.rest_speed) ** 2)
         self._rest = np.tile(share_s, knots.intervals)[:, None] * rest
-        # the same matrix over the control poses of every interval
-        self.gram = np.einsum("p,pi,pl->il", share_s, one[:, 2], one[:, 2])[:, :, None] / density
-        self.gram = self.gram + rest * np.einsum("p,pi,pl->il", share_s, one[:, 1], one[:, 1])[:, :, None]
+        # the same matrix over the control poses of every interval, diagonal in the coordinates
+        gram = np.einsum("p,pi,pl->il", share_s, one[:, 2], one[:, 2])[:, :, None] / density
+        gram = gram + rest * np.einsum("p,pi,pl->il", share_s, one[:, 1], one[:, 1])[:, :, None]
+        order = knots.degree + 1
+        self.diagonals = np.zeros((order, knots.count, N))
+        for i in range(order):
+            for l in range(i + 1):
+                self.diagonals[i - l, l : l + knots.intervals] += gram[i, l]
 
     def descent(self, spline: PoseSpline) -> tuple[Float64[np.ndarray, "control 40"], float]:
         """Descent direction of every control pose and the loss."""
@@ -174,30 +228,32 @@ class _Roughness:
 def _assembled(
     linearisation: Linearisation, roughness: _Roughness, sampling: Sampling, spline: PoseSpline
 ) -> _System:
+    knots, order = spline.knots, spline.knots.degree + 1
+    blocks = np.zeros((order, knots.count, N * N), np.float32)
+    descent, loss = roughness.descent(spline)
+    errors: list[ViewErrors] = []
     q, v, _, turns = spline.evaluate(sampling.first, sampling.weights)
-    terms, errors = linearisation.terms(q, v)
-    blocks, descent = _spread(spline.knots, sampling, turns, terms)
-    count = spline.knots.intervals
-    for i in range(spline.knots.degree + 1):
-        for l in range(i + 1):
-            np.einsum("jaa->ja", blocks[i - l])[l : l + count] += roughness.gram[i, l]
-    smooth, loss = roughness.descent(spline)
-    return _System(
-        BlockBand(blocks), descent + smooth, float(np.sum(terms.loss, dtype=np.float64)) + loss, errors
-    )
+    for rows, terms, seen in linearisation.chunks(q, v):
+        _spread(blocks, descent, sampling.at(rows), turns[rows], terms)
+        loss += float(np.sum(terms.loss, dtype=np.float64))
+        errors.append(seen)
+    band = BlockBand(blocks.reshape(order, knots.count, N, N), roughness.diagonals)
+    return _System(band, descent, loss, joined(errors))
 
 
 def _spread(
-    knots: Knots, sampling: Sampling, turns: Float64[np.ndarray, "n order 3 3"], terms: Terms
-) -> tuple[Float64[np.ndarray, "offset control 40 40"], Float64[np.ndarray, "control 40"]]:
-    """Instants' terms onto the control poses that act there.
+    blocks: Float32[np.ndarray, "offset control 1600"],
+    descent: Float64[np.ndarray, "control 40"],
+    sampling: Sampling,
+    turns: Float64[np.ndarray, "n order 3 3"],
+    terms: Terms,
+) -> None:
+    """Add instants' terms to those of the control poses that act there.
 
     In the matrix (not in the descent) the turn of the pose is taken as that of the control poses, which differ from
     it by the few degrees that the pelvis turns within the spline's support.
     """
-    order = knots.degree + 1
-    blocks = np.zeros((order, knots.count, N * N))
-    descent = np.zeros((knots.count, N))
+    order = len(blocks)
     value = sampling.weights[:, 0]
     starts = np.flatnonzero(np.diff(sampling.first, prepend=-1))
     rhs = np.asarray(terms.descent, np.float64)
@@ -211,7 +267,6 @@ def _spread(
     for start, end in zip(starts, [*starts[1:], len(value)], strict=True):
         first = sampling.first[start]
         blocks[rows - columns, first + columns] += products[start:end].T @ normal[start:end]
-    return blocks.reshape(order, knots.count, N, N), descent
 
 
 def moved_by(spline: PoseSpline, step: Float64[np.ndarray, "control 40"]) -> PoseSpline:

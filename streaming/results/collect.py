@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from kincast.models.coordinates import N_COORDINATES, POSE_SIZE
+from kincast.models.pressure_sd import PressureError, pressure_sd
 from kincast.streaming.messages import GaitEvent, Kinematics, Kinetics, LiveFrame, Stride
 from kincast.streaming.results.pelvis_angles import file_coordinates
-from kincast.streaming.results.session import SessionResults
+from kincast.streaming.results.session import KineticsSd, SessionResults
 
 Numbers = Float64[np.ndarray, " value"]
 
@@ -57,7 +58,7 @@ class Collector:
         t_ns = np.array(sorted(self._snapshots), dtype=np.int64)
         n, muscles, sites = len(t_ns), len(self._muscles), len(self._site_names)
         pose = _Held(t_ns, POSE_SIZE + 2 * N_COORDINATES + 3 * sites)
-        kinetics = _Held(t_ns, N_COORDINATES + 18 + 7 + 2 * muscles)
+        kinetics = _Held(t_ns, 2 * N_COORDINATES + 24 + 7 + 2 * muscles)
         flags, kinetics_valid = np.zeros((n, 2), dtype=bool), np.zeros(n, dtype=bool)
         for row, t in enumerate(t_ns.tolist()):
             if t in self._kinematics and pose.put(row, self._kinematics[t]):
@@ -69,16 +70,20 @@ class Collector:
         qpos, sd, sd_within, site_values = np.split(
             pose.values, np.cumsum([POSE_SIZE, N_COORDINATES, N_COORDINATES]), axis=1
         )
-        torques, force, cop, free, residual, pct, act, act_sd = np.split(
-            kinetics.values, np.cumsum([N_COORDINATES, 6, 6, 6, 6, 1, muscles]), axis=1
+        torques, force, cop, free, residual, pct, act, act_sd, torques_sd, force_sd = np.split(
+            kinetics.values,
+            np.cumsum([N_COORDINATES, 6, 6, 6, 6, 1, muscles, muscles, N_COORDINATES]),
+            axis=1,
         )
+        feet, feet_sd = force.reshape(n, 2, 3), force_sd.reshape(n, 2, 3)
+        cop_sd, free_sd = pressure_sd(feet, feet_sd, PressureError())
         return SessionResults(
             t_ns=t_ns,
             coordinates=file_coordinates(qpos),
             coordinates_sd=sd,
             coordinates_sd_within=sd_within,
             torques=torques,
-            force=force.reshape(n, 2, 3),
+            force=feet,
             cop=cop.reshape(n, 2, 3),
             free_torque=free.reshape(n, 2, 3),
             residual=residual,
@@ -94,6 +99,7 @@ class Collector:
             muscles=self._muscles,
             events=tuple(sorted(self._events, key=lambda e: (e.t_ns, e.side, e.event))),
             strides=tuple(self._strides),
+            kinetics_sd=KineticsSd(torques_sd, feet_sd, cop_sd, free_sd),
             lag_ms={
                 name: (float(np.median(lags)) * 1e-6, float(max(lags)) * 1e-6)
                 for name, lags in self._lags_ns.items()
@@ -122,6 +128,8 @@ def _kinetics_row(kinetics: Kinetics, muscles: int) -> Numbers:
         np.array([kinetics.residual_pct_bw]),
         kinetics.activations[:muscles],
         kinetics.activations_sd[:muscles],
+        kinetics.torques_sd,
+        kinetics.force_sd.reshape(-1),
     ]
     return np.concatenate([np.asarray(p, dtype=np.float64) for p in parts])
 

@@ -33,6 +33,8 @@ class ResultsFolder:
     residuals: Storage | None
     activations: Storage | None
     activations_sd: Storage | None
+    torques_sd: Storage | None
+    ground_forces_sd: Storage | None
     valid: CsvTable | None
     events: CsvTable | None
     gait: CsvTable | None
@@ -65,6 +67,8 @@ def read_results(folder: Path) -> ResultsFolder:
         residuals=_if_there(folder / columns.RESIDUALS, read_storage),
         activations=_if_there(folder / columns.ACTIVATIONS, read_storage),
         activations_sd=_if_there(folder / columns.ACTIVATIONS_SD, read_storage),
+        torques_sd=_if_there(folder / columns.TORQUES_SD, read_storage),
+        ground_forces_sd=_if_there(folder / columns.GROUND_FORCES_SD, read_storage),
         valid=_if_there(folder / columns.VALID, read_csv),
         events=_if_there(folder / columns.EVENTS, read_csv),
         gait=_if_there(folder / columns.GAIT, read_csv),

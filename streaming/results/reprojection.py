@@ -124,6 +124,10 @@ def _distances(
     pixels = project(camera, np.where(known, points, 0.0))
     pixels = np.where(np.all(known, axis=2, keepdims=True), pixels, np.nan)
     pixels[np.isinf(points).any(axis=2)] = np.inf
+    if all(p.people.shape == (1, *sites.shape[1:]) for p in pictures):
+        people = np.concatenate([p.people for p in pictures]).astype(np.float64)
+        counted = (people[..., 2] >= MIN_CONFIDENCE) & ~np.isnan(pixels).any(axis=2)
+        return [np.linalg.norm(people[counted, :2] - pixels[counted], axis=1)]
     return [_nearest_person(p.people, pixel) for p, pixel in zip(pictures, pixels, strict=True)]
 
 

@@ -14,6 +14,16 @@ from kincast.streaming.messages import GaitEvent, SessionHeader, Stride
 
 
 @dataclass(frozen=True)
+class KineticsSd:
+    """Standard deviations of torques (OpenSim axes) and of the feet's forces (world axes), as in :class:`SessionResults`."""
+
+    torques: Float64[np.ndarray, "row 40"]
+    force: Float64[np.ndarray, "row 2 3"]
+    cop: Float64[np.ndarray, "row 2 3"]
+    free_torque: Float64[np.ndarray, "row 2 3"]
+
+
+@dataclass(frozen=True)
 class SessionResults:
     """Time series of a session. World frame (Z up), metres, newtons; every number finite, also where invalid.
 
@@ -27,6 +37,7 @@ class SessionResults:
         residual: pelvis residual, force and moment about the pelvis origin.
         sites: where the model puts each keypoint of ``site_names``.
         kinetics_known: rows for which the kinetics stream said anything at all.
+        kinetics_sd: of torques and forces; None where nothing states them.
         lag_ms: stream -> how far the rows lagged behind the snapshot that brought them (median, largest).
     """
 
@@ -52,6 +63,7 @@ class SessionResults:
     events: tuple[GaitEvent, ...] = ()
     strides: tuple[Stride, ...] = ()
     lag_ms: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    kinetics_sd: KineticsSd | None = None
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,23 @@ def _write(
     tables: list[tuple[str, Sequence[str], np.ndarray]] = [
         (columns.KINEMATICS_SD, columns.SD_COLUMNS, sd.reshape(len(sd), len(columns.SD_COLUMNS))),
         (columns.TORQUES, columns.TORQUE_COLUMNS, results.torques),
-        (columns.GROUND_FORCES, columns.FOOT_COLUMNS, _foot_table(results)),
+        (
+            columns.GROUND_FORCES,
+            columns.FOOT_COLUMNS,
+            _foot_table(results.force, results.cop, results.free_torque),
+        ),
         (columns.RESIDUALS, columns.RESIDUAL_COLUMNS, _residual_table(results)),
     ]
+    if results.kinetics_sd is not None:
+        spread = results.kinetics_sd
+        tables.append((columns.TORQUES_SD, columns.TORQUE_COLUMNS, spread.torques))
+        tables.append(
+            (
+                columns.GROUND_FORCES_SD,
+                columns.FOOT_COLUMNS,
+                np.abs(_foot_table(spread.force, spread.cop, spread.free_torque)),
+            )
+        )
     if results.muscles:
         tables.append((columns.ACTIVATIONS, results.muscles, results.activations))
         tables.append((columns.ACTIVATIONS_SD, results.muscles, results.activations_sd))
@@ -111,9 +125,13 @@ def _motion(
     write_storage(path, name, time_s, COORDINATES, coordinates, in_degrees=True)
 
 
-def _foot_table(results: SessionResults) -> Float64[np.ndarray, "row 18"]:
-    stacked = np.stack([results.force, results.cop, results.free_torque], axis=2)  # row, foot, kind, xyz
-    return to_opensim(stacked).reshape(len(results.t_ns), 18)
+def _foot_table(
+    force: Float64[np.ndarray, "row 2 3"],
+    cop: Float64[np.ndarray, "row 2 3"],
+    free_torque: Float64[np.ndarray, "row 2 3"],
+) -> Float64[np.ndarray, "row 18"]:
+    stacked = np.stack([force, cop, free_torque], axis=2)  # row, foot, kind, xyz
+    return to_opensim(stacked).reshape(len(force), 18)
 
 
 def _residual_table(results: SessionResults) -> Float64[np.ndarray, "row 6"]:

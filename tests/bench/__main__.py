@@ -34,6 +34,28 @@ def measurements(only: list[str]) -> list[str]:
     return only or names
 
 
+USUAL: tuple[tuple[str, dict], ...] = (
+    ("GC_5", {"unit": "", "direction": "higher", "tolerance": 0.0, "slack": 0.01}),
+    ("CPU seconds", {"unit": "s", "direction": "lower", "tolerance": 0.5}),
+    ("MB", {"unit": "MB", "direction": "lower", "tolerance": 0.2}),
+    ("median px", {"unit": "px", "direction": "lower", "tolerance": 0.05}),
+    ("acceleration", {"unit": "rad/s^2", "direction": "lower", "tolerance": 0.05}),
+    ("angles", {"unit": "deg", "direction": "lower", "tolerance": 0.05}),
+    ("force", {"unit": "%BW", "direction": "lower", "tolerance": 0.05}),
+    ("moments", {"unit": "%BWh", "direction": "lower", "tolerance": 0.05}),
+    ("ECE", {"unit": "", "direction": "lower", "tolerance": 0.05, "slack": 0.01}),
+)
+"""Unit, direction and noise of a figure that has no baseline yet, by what its name holds; CPU seconds vary with what else runs."""
+
+
+def usual(figure: str) -> dict:
+    kind = next((dict(kind) for part, kind in USUAL if part in figure), None)
+    kind = kind or {"unit": "", "direction": "lower", "tolerance": 0.1}
+    if figure.endswith("worst trial"):
+        kind["tolerance"] = max(kind["tolerance"], 0.1)
+    return kind
+
+
 def verdict(value: float, base: dict) -> str:
     change = value - base["value"]
     worse = change if base["direction"] == "lower" else -change
@@ -69,7 +91,7 @@ def main() -> int:
             before = f"{base['value']:10.3f}" if base else " " * 10
             print(f"  {figure:58s} {value:10.3f} {before} {unit:8s} {said}")
             if options.update:
-                kept = base or {"unit": "", "direction": "lower", "tolerance": 0.1}
+                kept = base or usual(figure)
                 baseline[figure] = {**kept, "value": round(value, 4)}
     if options.update:
         BASELINE.write_text(json.dumps(baseline, indent=1, sort_keys=True) + "\n")

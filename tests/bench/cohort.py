@@ -37,11 +37,13 @@ MOTIONS = (
 
 @dataclass(frozen=True)
 class CohortConfig:
-    """``common_sd_m``: of the displacement that all people share, per axis; ``common`` overrides it (site, 3)."""
+    """``common_sd_m``: of the displacement that all people share, per axis; ``own``: of the size of detectors' published
+    attachment errors, how much is each person's own."""
 
     keypoint_set: str = "HALPE_26"
     seed: int = 1
     common_sd_m: float = 0.010
+    own: float = 1.0
     posture_sd_deg: float = 2.0
     cameras: int = 6
     rate_hz: float = 60.0
@@ -86,7 +88,7 @@ def generated_person(
     """Person ``number``; ``motions``: name and (t, 41) columns: time (s), then the 40 coordinates (rad, m)."""
     rng = np.random.default_rng((config.seed, 1 + number))
     offsets = common_offsets(config) + _mirrored(
-        config, rng, lambda n: SITE_SD_M.get(n.lstrip("LR"), OTHER_SITE_SD_M), own=0.3
+        config, rng, lambda n: config.own * SITE_SD_M.get(n.lstrip("LR"), OTHER_SITE_SD_M), own=0.3
     )
     names = tuple(sites_of(config.keypoint_set))
     body = build_body(
@@ -100,7 +102,7 @@ def generated_person(
         config.keypoint_set,
     )
     hinge = bool(rng.random() < 0.5)
-    name, table = motions[rng.integers(len(motions))]
+    name, table = motions[int(rng.integers(len(motions)))]
     t_s, coordinates = _moved(table, config, rng)
     q = np.array([np.asarray(pose_from_coordinates(row)) for row in coordinates])
     q[:, :3] *= _leg_ratio(body)

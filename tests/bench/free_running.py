@@ -16,12 +16,13 @@ import contextlib
 import io
 import itertools
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
+from tests.bench.kept_folder import kept_folder
 
 CASES = ("walking1", "walkingTI1", "subject01_walk", "camargo_levelground")
 QUARTER = 0.25
@@ -87,9 +88,7 @@ def measure(data: Path | None, only: Sequence[str] = (), keep: Path | None = Non
     if data is None:
         return {}
     costs = []
-    with contextlib.ExitStack() as stack:
-        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.mkdir(parents=True, exist_ok=True)
+    with kept_folder(keep) as folder:
         for case in only or CASES:
             synchronous, free = (error_deg(data, folder, case, k) for k in ("synchronous", "free"))
             costs.append(np.subtract(free, synchronous))

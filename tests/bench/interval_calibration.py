@@ -1,6 +1,9 @@
 """Are the refit's intervals true? Fits the table of :mod:`kincast.offline.posterior` and judges it on people left out.
 
-    python -m tests.bench.interval_calibration [--only walks ...] [--keep DIR]
+    python -m tests.bench.interval_calibration [--only walks ...] [--keep DIR] [--live | --results]
+
+With ``--live`` or ``--results``: every sd that the live path, or the refit, writes (angles, forces, centres of pressure, moments,
+events, strides), over all people with truth; :mod:`tests.bench.interval_checks`.
 
 Every person's trials are refitted (12 s each at most). Per group of coordinates, factor and floor are those whose coverage, the
 mean over people of each set, is nearest to the stated one; a coarse grid, as four people cannot tell finer. The figures are of
@@ -10,10 +13,8 @@ people whose own trials had no part in it.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import pickle
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import norm
 
+from tests.bench.kept_folder import kept_folder
 from tests.bench.live_accuracy import Run, recording
 from tests.bench.refit_accuracy import people, sets
 
@@ -162,9 +164,7 @@ def errors_of_calibration(trial: Judged, intervals, shape_factor: float) -> tupl
 def trials_of(data: Path, only: Sequence[str], keep: Path | None) -> list[Judged]:
     """All sets, refitted once and kept where asked."""
     out: list[Judged] = []
-    with contextlib.ExitStack() as stack:
-        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.mkdir(parents=True, exist_ok=True)
+    with kept_folder(keep) as folder:
         for name, runs in sets().items():
             if only and name not in only:
                 continue
@@ -201,10 +201,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", default=[], help="sets: " + ", ".join(sets()))
     parser.add_argument("--keep", type=Path, help="keep recordings and refitted trials here")
+    parser.add_argument("--live", action="store_true", help="every sd of the live path's results")
+    parser.add_argument("--results", action="store_true", help="every sd of the refit's results")
     options = parser.parse_args()
     data = data_dir()
-    with contextlib.ExitStack() as stack:
-        keep = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    with kept_folder(options.keep) as keep:
+        if (options.live or options.results) and data is not None:
+            from tests.bench.interval_checks import figures_of, lines_of
+            from tests.bench.interval_people import live_checks, refit_checks
+
+            found = (live_checks if options.live else refit_checks)(data, keep)
+            print("\n".join(lines_of(figures_of(found))))
+            return
         for figure, value in measure(data, options.only, keep).items():
             print(f"{figure:60s} {value:8.3f}")
         if data is not None:

@@ -11,12 +11,13 @@ import argparse
 import contextlib
 import io
 import json
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+
+from tests.bench.kept_folder import kept_folder
 
 WALKS = ("walking1", "walkingTI1", "walkingTS2", "subject01_walk", "camargo_levelground", "treadmill60")
 BODY_FROM = {"walking1": "walkingTI1", "walkingTI1": "walking1", "walkingTS2": "walking1", "STS1": "walking1"}
@@ -153,9 +154,7 @@ def measure(data: Path | None, only: Sequence[str] = (), keep: Path | None = Non
     if data is None:
         return {}
     figures: dict[str, float] = {}
-    with contextlib.ExitStack() as stack:
-        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.mkdir(parents=True, exist_ok=True)
+    with kept_folder(keep) as folder:
         for name, runs in sets().items():
             if only and name not in only:
                 continue

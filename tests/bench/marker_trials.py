@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from kincast.offline.truth import Truth, TruthForces, degrees
 from kincast.streaming.results.reader import read_results
 from kincast.streaming.results.storage import Storage, read_storage
 from kincast.streaming.results.trc import read_trc
+from tests.bench.kept_folder import kept_folder
 
 
 @dataclass(frozen=True)
@@ -245,9 +245,7 @@ def measure(
     if data is None:
         return {}
     found: dict[str, list[float]] = {}
-    with contextlib.ExitStack() as stack:
-        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.mkdir(parents=True, exist_ok=True)
+    with kept_folder(keep) as folder:
         for trial in trials(data):
             if not (trial.name in only if only else trial.quick or everything):
                 continue

@@ -1,9 +1,12 @@
 """What a base body learned from other people does for a person left out: live, with the body of their first 3 s.
 
-    python -m tests.bench.meta_people [--cohort 100] [--real] [--optical] [--seed 1] [--jobs 2]
+    python -m tests.bench.meta_people [--real] [--cohort 100] [--mix both own common] [--picture limits.png] [--jobs 2]
 
-Before: the base of the literature. After: the base learned from others alone. Generated people are posed instant by
-instant with the body held (cheap), measured ones by the live window fitter. Every person's evidence is a fit with the literature's base, so nothing of a person is in the base they are judged with.
+Rows: the literature's base (before), bases learned from other people's keypoints alone and with their optical angles, and what
+bounds any base. Measured people: ``own angles`` is the body of the same 3 s fitted with the person's own
+optical angles known. Generated people: ``population known`` is the displacement that all share given; ``true body``, the person's
+own scales and sites given; ``and no view bias``, the detector's bias by view taken off too. Everyone is judged with a base of the
+other groups (:mod:`kincast.offline.meta_check`), by the live window fitter.
 """
 
 from __future__ import annotations
@@ -11,8 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,27 +23,27 @@ from pathlib import Path
 import numpy as np
 
 from kincast.models.base_body import BaseBody, generic_base
-from kincast.models.body import Body, BodyParameters, build_body, log_scales, site_offsets
-from kincast.models.body.scaling import segment_scale
-from kincast.models.body_fit import BodyFit, BodyFitConfig
-from kincast.models.body_prior import POSTURE, pose_prior, posture_table
+from kincast.models.body import BodyParameters, build_body
+from kincast.models.body_fit import BodyFitConfig
 from kincast.models.body_problem import MeasuredAngles
-from kincast.models.camera import camera_arrays, project
-from kincast.models.coordinates import JOINT_COORDINATES
-from kincast.models.observations import Observations, synchronised_keypoints
-from kincast.models.pose_fit import BatchKinematics, PosePrior, fit_poses, posture
-from kincast.models.rough_start import rough_poses
-from kincast.models.seen_points import seen_points
-from kincast.offline.angle_errors import MAIN
-from kincast.offline.live_start import live_poses
-from kincast.offline.meta import Person, moved_mm, person_evidence, person_fit
+from kincast.models.pose_fit import posture
+from kincast.offline.meta import Person, person_fit
+from kincast.offline.meta_check import (
+    FIGURES,
+    JUDGED_S,
+    LIVE_S,
+    RAW,
+    Trial,
+    bases_of_others,
+    first_body,
+    first_rows,
+    lengths_of,
+    live_figures,
+)
 from kincast.offline.people_file import measured_angles
-from kincast.offline.population import Evidence, PopulationConfig, evidence_of, learned_base
-from kincast.offline.truth import read_truth
-from tests.bench.cohort import CohortConfig, common_offsets, generated_person, measured_motions
+from kincast.offline.population import Evidence, PopulationConfig, evidence_of
+from tests.bench.cohort import CohortConfig, Generated, common_offsets, generated_person, measured_motions
 
-LIVE_S = 3.0
-FOLDS = 4
 PEOPLE = {
     "subject4": ("walking1", "walkingTI1", "walkingTS2", "STS1"),
     "subject01": ("subject01_walk",),
@@ -53,144 +56,99 @@ MODELS = {
     "camargo": "camargo_levelground/Models/final.osim",
     "coordination": "coordretraining_treadmill/model.osim",
 }
-FIGURES = ("raw", "mean removed", "reprojection px", "length %")
-SEGMENTS = ("pelvis", "femur_r", "femur_l", "tibia_r", "tibia_l", "humerus_r", "humerus_l")
+BEFORE, KEYPOINTS, OPTICAL = "literature", "keypoints alone", "with optical angles"
+OWN_ANGLES = "bound: own angles"
+POPULATION, TRUE_BODY, NO_VIEW_BIAS = (
+    "bound: population known",
+    "bound: true body",
+    "bound: and no view bias",
+)
+Row = dict[str, dict[str, float]]
+
+
+def first_evidence(trial: Trial, base: BaseBody, fit: BodyFitConfig, optical: bool) -> Evidence:
+    """What the first seconds say of a person."""
+    seen = first_rows(trial.observations, LIVE_S)
+    measured = (trial.measured,) if optical else ()
+    return evidence_of(person_fit(Person("", (seen,), measured=measured), base, fit), base)
+
+
+# ---------------------------------------------------------------- generated people
+
+MIXES = {"both": (0.010, 1.0), "own": (0.0, 1.0), "common": (0.010, 0.0)}
+"""sd of the displacement that all share (m, per axis), and how much of the usual own displacement there is."""
+COHORT_FIT = BodyFitConfig(max_frames=40)
+
+
+def cohort_config(mix: str, seed: int) -> CohortConfig:
+    common_sd_m, own = MIXES[mix]
+    return replace(CohortConfig(), seed=seed, common_sd_m=common_sd_m, own=own)
+
+
+def cohort_trial(made: Generated) -> Trial:
+    known = posture(made.q)[0]
+    known[:, :2] = np.nan  # as of an optical system: models define the pelvis apart
+    return Trial(made.person.observations[0], MeasuredAngles(made.t_ns, known), lengths_of(made.body))
 
 
 @dataclass(frozen=True)
-class Case:
-    """A person's recording with the true angles (deg) of the main coordinates, and lengths over the generic adult's."""
+class Before:
+    """A person before anything is learned: what they say, and the figures of the literature's base and of the bounds."""
 
-    name: str
-    observations: Observations
-    angles: Callable[[np.ndarray], dict[str, np.ndarray]]
-    scales: dict[str, float]
-    measured: MeasuredAngles
+    keypoints: Evidence
+    optical: Evidence
+    figures: Row
 
 
-def judged(case: Case, body: BodyParameters, window: bool) -> dict[str, float]:
-    """Errors of one person with the body of their first seconds: by the live window fitter, or instant by instant (cheap)."""
-    built = build_body(body, "torque", case.observations.keypoint_set)
-    if window:
-        live = live_poses(built, case.observations)
-        t_ns, q = live.t_ns[live.tracked], live.q[live.tracked]
-    else:
-        t_ns, q = single_poses(case.observations, built)
-    angles = np.degrees(q[:, 7:])
-    errors = {n: angles[:, JOINT_COORDINATES.index(n)] - v for n, v in case.angles(t_ns).items()}
-    lengths = [np.log(segment_scale(body.scales, s) / v) for s, v in case.scales.items()]
-    out = {
-        "raw": float(np.median([np.sqrt(np.nanmean(e**2)) for e in errors.values()])),
-        "mean removed": float(np.median([np.nanstd(e) for e in errors.values()])),
-        "reprojection px": _median_px(built, case.observations, t_ns, q),
-        "length %": float(100 * np.mean(np.abs(lengths))),
+def cohort_before(config: CohortConfig, data: Path, number: int) -> Before:
+    motions = measured_motions(data)
+    made, base = generated_person(config, number, motions), generic_base(config.keypoint_set)
+    trial = cohort_trial(made)
+    fit = first_body(trial, base, COHORT_FIT)
+    population = replace(base, mean=base.mean + np.append(np.zeros(8), common_offsets(config)))
+    unbiased = generated_person(replace(config, errors=replace(config.errors, bias_px=0.0)), number, motions)
+    figures = {
+        BEFORE: live_figures(trial, fit.parameters),
+        POPULATION: live_figures(trial, first_body(trial, population, COHORT_FIT).parameters),
+        TRUE_BODY: live_figures(trial, made.body),
+        NO_VIEW_BIAS: live_figures(cohort_trial(unbiased), made.body),
     }
-    return out | {f"bias {n}": float(np.nanmean(e)) for n, e in errors.items()}
+    return Before(evidence_of(fit, base), first_evidence(trial, base, COHORT_FIT, optical=True), figures)
 
 
-def first_fit(case: Case, base: BaseBody, frames: int, optical: bool = False) -> BodyFit:
-    """The body of the first seconds, as a session that begins with a stranger has it (``optical``: angles known)."""
-    t = case.observations.reference_t_ns
-    first = case.observations.rows(np.flatnonzero(t - t[0] <= LIVE_S * 1e9))
-    measured = (case.measured,) if optical else ()
-    return person_fit(Person(case.name, (first,), measured=measured), base, BodyFitConfig(max_frames=frames))
+def cohort_after(config: CohortConfig, data: Path, number: int, base: BaseBody) -> dict[str, float]:
+    trial = cohort_trial(generated_person(config, number, measured_motions(data)))
+    return live_figures(trial, first_body(trial, base, COHORT_FIT).parameters)
 
 
-def single_poses(
-    observations: Observations, built: Body, instants: int = 64
-) -> tuple[np.ndarray, np.ndarray]:
-    """Instants (ns) and the pose of each by itself with the body held and any posture possible."""
-    kinematics = BatchKinematics(built.skeleton)
-    rows = np.unique(np.linspace(0, len(observations.t_ns) - 1, 3 * instants).astype(int))
-    seen = seen_points(observations.rows(rows))
-    enough = np.flatnonzero(seen.valid.sum(axis=1) >= 10)
-    seen = seen.rows(enough[np.unique(np.linspace(0, len(enough) - 1, instants).astype(int))])
-    scales, offsets = log_scales(built.parameters), site_offsets(built.parameters, built.skeleton)
-    q = rough_poses(kinematics, scales, seen, offsets)
-    q, _, _ = fit_poses(kinematics, scales, offsets, q, seen.points, seen.information, live_prior())
-    return seen.t_ns, q
-
-
-def live_prior() -> PosePrior:
-    """As the live fit has it: the usual posture, loosely."""
-    spread = 1.5 * posture_table()[2]
-    spread[POSTURE.index("pelvis_tilt")] = np.radians(20.0)  # sitting must stay possible
-    spread[POSTURE.index("lumbar_extension")] = np.radians(10.0)
-    return replace(pose_prior(), sd=spread)
-
-
-def _median_px(built: Body, observations: Observations, t_ns: np.ndarray, q: np.ndarray) -> float:
-    """Of detections with confidence from 0.5 on, pictures moved to the poses' instants."""
-    rows = np.searchsorted(observations.reference_t_ns, t_ns).clip(0, len(observations.t_ns) - 1)
-    pictures = synchronised_keypoints(observations)[rows]
-    scales, offsets = log_scales(built.parameters), site_offsets(built.parameters, built.skeleton)
-    sites, _ = BatchKinematics(built.skeleton).poses(scales, offsets, q)
-    cameras = camera_arrays(observations.cameras)
-    flat = np.repeat(sites.reshape(1, -1, 3), len(observations.cameras), axis=0)
-    pixels = project(cameras, flat).reshape(len(observations.cameras), len(q), -1, 2)
-    apart = np.linalg.norm(np.moveaxis(pixels, 0, 1) - pictures[..., :2], axis=-1)
-    return float(np.median(apart[pictures[..., 2] >= 0.5]))
-
-
-# ---------------------------------------------------------------- the generated cohort
-
-
-def cohort_case(config: CohortConfig, number: int, motions) -> Case:
-    made = generated_person(config, number, motions)
-
-    def angles(t_ns: np.ndarray) -> dict[str, np.ndarray]:
-        true = np.degrees(made.q[:, 7:])
-        return {n: np.interp(t_ns, made.t_ns, true[:, JOINT_COORDINATES.index(n)]) for n in MAIN}
-
-    scales = {s: segment_scale(made.body.scales, s) for s in SEGMENTS}
-    known = posture(made.q)[0]
-    known[:, :2] = np.nan  # as of an optical system: models define the pelvis apart
-    measured = MeasuredAngles(made.t_ns, known)
-    return Case(made.person.name, made.person.observations[0], angles, scales, measured)
-
-
-COHORT_FRAMES = 40
-
-
-def cohort_before(
-    config: CohortConfig, data: Path, optical: bool, number: int
-) -> tuple[Evidence, dict[str, float]]:
-    """What the first seconds say, and how the person fares with the literature's base."""
-    case, base = cohort_case(config, number, measured_motions(data)), generic_base(config.keypoint_set)
-    fit = first_fit(case, base, COHORT_FRAMES)
-    known = first_fit(case, base, COHORT_FRAMES, optical=True) if optical else fit
-    return evidence_of(known, base), judged(case, fit.parameters, window=False)
-
-
-def cohort_after(config: CohortConfig, data: Path, number: int, base_json: str) -> dict[str, float]:
-    case = cohort_case(config, number, measured_motions(data))
-    fit = first_fit(case, BaseBody.from_json(base_json), COHORT_FRAMES)
-    return judged(case, fit.parameters, window=False)
+def cohort(data: Path, mix: str, count: int, seed: int, pool: Executor) -> dict[str, Row]:
+    """Person -> row -> figures."""
+    config, first = cohort_config(mix, seed), generic_base(CohortConfig().keypoint_set)
+    before = list(pool.map(partial(cohort_before, config, data), range(count)))
+    names = [str(i) for i in range(count)]
+    found: dict[str, Row] = {name: dict(b.figures) for name, b in zip(names, before, strict=True)}
+    for row, said in ((KEYPOINTS, [b.keypoints for b in before]), (OPTICAL, [b.optical for b in before])):
+        bases = bases_of_others(first, dict(zip(names, said, strict=True)), PopulationConfig())
+        after = pool.map(partial(cohort_after, config, data), range(count), [bases[n] for n in names])
+        for name, figures in zip(names, after, strict=True):
+            found[name][row] = figures
+    return found
 
 
 # ---------------------------------------------------------------- measured people
 
 
-def real_case(data: Path, person: str, case: str, seconds: float = 8.0) -> Case:
-    from tests.bench.body_fit_accuracy import first_seconds, recorded
+def real_trial(data: Path, person: str, case: str) -> Trial:
+    from tests.bench.body_fit_accuracy import recorded
 
     folder = data / "multiview" / case
-    truth = read_truth(folder, case)
-
-    def angles(t_ns: np.ndarray) -> dict[str, np.ndarray]:
-        names = [n for n in MAIN if n in truth.motion.columns]
-        columns = truth.motion.at(t_ns * 1e-9, names).T
-        return {
-            n: c * (truth.knee_sign if n.startswith("knee") else 1)
-            for n, c in zip(names, columns, strict=True)
-        }
-
-    seen = first_seconds(recorded(folder, "pose"), seconds)
-    return Case(case, seen, angles, model_scales(data, person), measured_angles(folder, case))
+    seen = first_rows(recorded(folder, "pose"), JUDGED_S)
+    return Trial(seen, measured_angles(folder, case), model_lengths(data, person))
 
 
-def model_scales(data: Path, person: str) -> dict[str, float]:
+def model_lengths(data: Path, person: str) -> dict[str, float]:
     """Lengths of the measured person's OpenSim model over the generic adult's: joint centre to joint centre."""
+    import mujoco
     import opensim
 
     opensim.Logger.setLevelString("Off")
@@ -201,8 +159,6 @@ def model_scales(data: Path, person: str) -> dict[str, float]:
         for name in ("femur_r", "femur_l", "tibia_r", "tibia_l", "talus_r", "talus_l")
     }
     generic = build_body(BodyParameters())
-    import mujoco
-
     model_, data_ = generic.mj_model, mujoco.MjData(generic.mj_model)
     data_.qpos[:] = generic.full_qpos(np.concatenate([[0, 0, 1, 1, 0, 0, 0], np.zeros(34)]))
     mujoco.mj_kinematics(model_, data_)
@@ -216,135 +172,137 @@ def model_scales(data: Path, person: str) -> dict[str, float]:
     }
 
 
-def real_evidence(data: Path, optical: bool, person: str) -> Evidence:
-    cases = [real_case(data, person, case) for case in PEOPLE[person]]
-    measured = tuple(c.measured for c in cases) if optical else ()
-    who = Person(person, tuple(c.observations for c in cases), measured=measured)
-    return person_evidence(who, generic_base(who.observations[0].keypoint_set), BodyFitConfig())
+def real_evidence(data: Path, person: str, optical: bool) -> Evidence:
+    trials = [real_trial(data, person, case) for case in PEOPLE[person]]
+    measured = tuple(t.measured for t in trials) if optical else ()
+    base = generic_base(trials[0].observations.keypoint_set)
+    who = Person(person, tuple(t.observations for t in trials), measured=measured)
+    return evidence_of(person_fit(who, base, BodyFitConfig()), base)
 
 
-def real_judged(data: Path, person: str, case: str, base_json: str | None) -> dict[str, float]:
-    found = real_case(data, person, case)
-    base = (
-        generic_base(found.observations.keypoint_set) if base_json is None else BaseBody.from_json(base_json)
-    )
-    return judged(found, first_fit(found, base, 120).parameters, window=True)
+def real_before(data: Path, person: str, case: str) -> Row:
+    trial = real_trial(data, person, case)
+    base = generic_base(trial.observations.keypoint_set)
+    seen = first_rows(trial.observations, LIVE_S)
+    own = person_fit(Person("", (seen,), measured=(trial.measured,)), base, BodyFitConfig())
+    return {
+        BEFORE: live_figures(trial, first_body(trial, base).parameters),
+        OWN_ANGLES: live_figures(trial, own.parameters),
+    }
 
 
-# ---------------------------------------------------------------- both
+def real_after(data: Path, person: str, case: str, base: BaseBody) -> dict[str, float]:
+    trial = real_trial(data, person, case)
+    return live_figures(trial, first_body(trial, base).parameters)
 
 
-def leave_one_out(
-    evidence: dict[str, Evidence], keypoint_set: str, population: PopulationConfig
-) -> dict[str, BaseBody]:
-    """For everyone a base learned from others alone: all people of the other folds."""
-    first, names = generic_base(keypoint_set), list(evidence)
-    bases: dict[str, BaseBody] = {}
-    for fold in range(min(FOLDS, len(names))):
-        left_out = names[fold::FOLDS]
-        base = learned_base(first, [e for name, e in evidence.items() if name not in left_out], population)
-        bases |= dict.fromkeys(left_out, base)
-    return bases
-
-
-def table(title: str, before: dict[str, dict], after: dict[str, dict]) -> dict[str, float]:
-    """Medians over people, before and after, and how many are better."""
-    out = {}
-    for figure in FIGURES:
-        b, a = (np.array([d[figure] for d in group.values()]) for group in (before, after))
-        out[f"{title}: {figure}, before"], out[f"{title}: {figure}, after"] = (
-            float(np.median(b)),
-            float(np.median(a)),
+def real(data: Path, pool: Executor) -> dict[str, Row]:
+    """Case -> row -> figures, each with the base of the other three people."""
+    names = list(PEOPLE)
+    who = [person for person, cases in PEOPLE.items() for _ in cases]
+    cases = [case for cases in PEOPLE.values() for case in cases]
+    found = dict(zip(cases, pool.map(partial(real_before, data), who, cases), strict=True))
+    for row, optical in ((KEYPOINTS, False), (OPTICAL, True)):
+        said = pool.map(partial(real_evidence, data), names, [optical] * len(names))
+        bases = bases_of_others(
+            generic_base("HALPE_26"), dict(zip(names, said, strict=True)), PopulationConfig()
         )
+        after = pool.map(partial(real_after, data), who, cases, [bases[p] for p in who])
+        for case, figures in zip(cases, after, strict=True):
+            found[case][row] = figures
+    return found
+
+
+# ---------------------------------------------------------------- tables
+
+
+def table(title: str, found: Mapping[str, Row]) -> dict[str, float]:
+    """Median over people of every row and figure; raw against the literature's in percent, and for how many it is lower."""
+    rows = [BEFORE, KEYPOINTS, OPTICAL]
+    rows += [row for row in next(iter(found.values())) if row.startswith("bound")]
+    print(f"{title} ({len(found)}; medians)" + "".join(f"{f:>18s}" for f in FIGURES), flush=True)
+    before = np.array([person[BEFORE][RAW] for person in found.values()])
+    out = {}
+    for row in rows:
+        medians = {f: float(np.median([person[row][f] for person in found.values()])) for f in FIGURES}
+        raw = np.array([person[row][RAW] for person in found.values()])
         print(
-            f"{title:12s} {figure:16s} median {np.median(b):6.2f} -> {np.median(a):6.2f} ({np.median(a) / np.median(b) - 1:+.0%})"
-            f"  mean {b.mean():6.2f} -> {a.mean():6.2f} ({a.mean() / b.mean() - 1:+.0%})  better {np.mean(a < b):.0%}",
+            f"  {row:26s}"
+            + "".join(f"{v:18.2f}" for v in medians.values())
+            + f"   raw {medians[RAW] / np.median(before) - 1:+.0%}, mean {before.mean():.2f} -> {raw.mean():.2f}, lower for {np.mean(raw < before):.0%}",
             flush=True,
         )
+        out |= {f"meta {title}, {row}: {f}": v for f, v in medians.items()}
     return out
 
 
-def cohort(
-    data: Path, config: CohortConfig, count: int, optical: bool, pool, population: PopulationConfig
-) -> dict[str, float]:
-    """``count`` generated people, judged with the base of the other folds."""
-    numbers = [str(i) for i in range(count)]
-    found = list(pool.map(partial(cohort_before, config, data, optical), range(count)))
-    evidence = {name: e for name, (e, _) in zip(numbers, found, strict=True)}
-    before = {name: d for name, (_, d) in zip(numbers, found, strict=True)}
-    bases = leave_one_out(evidence, config.keypoint_set, population)
-    common = common_offsets(config)
-    learned = learned_base(generic_base(config.keypoint_set), list(evidence.values()), population)
-    left = learned.mean[8:].reshape(-1, 3) - common
-    print(
-        f"cohort: common displacement {1000 * np.sqrt((common**2).sum(1).mean()):.1f} mm, left after learning"
-        f" {1000 * np.sqrt((left**2).sum(1).mean()):.1f} mm (moved {moved_mm(generic_base(config.keypoint_set), learned):.1f} mm)",
-        flush=True,
-    )
-    texts = [bases[name].to_json() for name in numbers]
-    after = dict(
-        zip(numbers, pool.map(partial(cohort_after, config, data), range(count), texts), strict=True)
-    )
-    return table("cohort", before, after)
+def each(found: Mapping[str, Row]) -> None:
+    for name, rows in found.items():
+        for row, figures in rows.items():
+            bias = " ".join(f"{v:5.1f}" for k, v in figures.items() if k.startswith("bias"))
+            print(f"  {name:20s} {row:26s} raw {figures[RAW]:5.2f}  bias {bias}")
 
 
-def real(data: Path, optical: bool, pool, population: PopulationConfig) -> dict[str, float]:
-    """The measured people, each judged with the base of the other three."""
-    names = list(PEOPLE)
-    evidence = dict(zip(names, pool.map(partial(real_evidence, data, optical), names), strict=True))
-    bases = leave_one_out(evidence, "HALPE_26", population)
-    runs = [(person, case) for person, cases in PEOPLE.items() for case in cases]
-    judge = partial(real_judged, data)
-    people, cases = zip(*runs, strict=True)
-    before = dict(zip(cases, pool.map(judge, people, cases, [None] * len(runs)), strict=True))
-    after = dict(
-        zip(cases, pool.map(judge, people, cases, [bases[p].to_json() for p in people]), strict=True)
-    )
-    for case in cases:
-        cells = "  ".join(f"{f} {before[case][f]:.2f} -> {after[case][f]:.2f}" for f in FIGURES)
-        print(f"{case:20s} {cells}", flush=True)
-        for label, found in (("before", before), ("after", after)):
-            print(
-                f"   bias {label:7s}"
-                + " ".join(f"{v:5.1f}" for k, v in found[case].items() if k.startswith("bias"))
-            )
-    return table("real", before, after)
+def picture(groups: Mapping[str, Mapping[str, Row]], place: Path) -> None:
+    """Raw error of every row per group of people: medians, quartiles, and a quarter less than the first (dashed)."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(groups), figsize=(4.2 * len(groups), 3.6), sharey=True, squeeze=False)
+    for axis, (title, found) in zip(axes[0], groups.items(), strict=True):
+        rows = sorted(next(iter(found.values())), key=lambda r: (r.startswith("bound"), r != BEFORE))
+        values = [np.array([person[row][RAW] for person in found.values()]) for row in rows]
+        middle = np.array([np.median(v) for v in values])
+        low, high = (np.array([np.percentile(v, q) for v in values]) for q in (25, 75))
+        colours = ["#999999" if r.startswith("bound") else "#2b5c8a" for r in rows]
+        axis.bar(range(len(rows)), middle, color=colours, yerr=[middle - low, high - middle], capsize=3)
+        axis.axhline(0.75 * middle[0], color="#b03030", linestyle="--", linewidth=1)
+        axis.set_xticks(range(len(rows)), [r.replace("bound: ", "") for r in rows], rotation=40, ha="right")
+        axis.set_title(f"{title} ({len(found)})")
+    axes[0, 0].set_ylabel("raw error (deg)")
+    figure.tight_layout()
+    figure.savefig(place, dpi=130)
 
 
 def measure(data: Path | None) -> dict[str, float]:
-    """Medians over the measured people's cases and over 20 generated people."""
+    """Medians over the measured people's cases and over 16 generated people."""
     if data is None or not (data / "multiview").is_dir():
         return {}
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        figures = real(data, True, pool, PopulationConfig())
-        return figures | cohort(data, CohortConfig(), 20, True, pool, PopulationConfig())
+        figures = table("measured people", real(data, pool))
+        return figures | table("generated, both", cohort(data, "both", 16, CohortConfig().seed, pool))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     from tests.bench.__main__ import data_dir
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cohort", type=int, default=0, help="so many generated people")
+    parser.add_argument("--mix", nargs="+", choices=list(MIXES), default=["both"])
     parser.add_argument("--real", action="store_true", help="the measured people of multiview")
-    parser.add_argument(
-        "--optical", action="store_true", help="learn with the people's optical joint angles known"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=CohortConfig.seed, help="of the cohort's common displacement"
-    )
-    parser.add_argument("--common-mm", type=float, default=10.0, help="sd of the common displacement")
+    parser.add_argument("--seed", type=int, default=CohortConfig().seed, help="of the common displacement")
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--each", action="store_true", help="every person's figures too")
     parser.add_argument("--jobs", type=int, default=2)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     data = data_dir()
     if data is None:
         raise SystemExit("no recordings here; set KINCAST_DATA")
-    figures: dict[str, float] = {}
+    groups: dict[str, dict[str, Row]] = {}
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
         if options.real:
-            figures |= real(data, options.optical, pool, PopulationConfig())
-        if options.cohort:
-            config = replace(CohortConfig(), seed=options.seed, common_sd_m=options.common_mm / 1000)
-            figures |= cohort(data, config, options.cohort, options.optical, pool, PopulationConfig())
+            groups["measured people"] = real(data, pool)
+        for mix in options.mix if options.cohort else ():
+            groups[f"generated, {mix}"] = cohort(data, mix, options.cohort, options.seed, pool)
+    figures: dict[str, float] = {}
+    for title, found in groups.items():
+        figures |= table(title, found)
+        if options.each:
+            each(found)
+    if options.picture:
+        picture(groups, options.picture)
     print(json.dumps(figures, indent=1))
 
 

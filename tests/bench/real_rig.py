@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+
+from tests.bench.kept_folder import kept_folder
 
 TRIAL = "pose2sim_balancing"
 
@@ -66,9 +67,7 @@ def measure(data: Path | None, keep: Path | None = None) -> dict[str, float]:
     """Shares and medians in all cameras, and by how much the worst camera beats Pose2Sim's (best in total) points there."""
     if data is None or not (data / TRIAL).is_dir():
         return {}
-    with contextlib.ExitStack() as stack:
-        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.mkdir(parents=True, exist_ok=True)
+    with kept_folder(keep) as folder:
         found = runs(data, folder)
     print(table(found), flush=True)
     theirs = max(

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tests.bench.kept_folder import kept_folder
 from tests.bench.live_accuracy import (
     FIGURES,
     FOUR,
@@ -81,9 +81,7 @@ def measure(data: Path | None, only: Sequence[str] = (), keep: Path | None = Non
     if data is None:
         return {}
     figures: dict[str, float] = {}
-    with contextlib.ExitStack() as stack:
-        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.mkdir(parents=True, exist_ok=True)
+    with kept_folder(keep) as folder:
         for name, runs in sets().items():
             if only and name not in only:
                 continue

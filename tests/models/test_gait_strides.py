@@ -176,3 +176,10 @@ def test_toe_clearance_is_of_mid_swing():
     heights = np.zeros((101, 3))
     heights[60:, 1:] = (0.06 - 0.04 * np.sin(np.pi * (t[60:] - 0.6) / 0.4))[:, None]
     assert toe_clearance(t, heights, t < 0.6, t >= 0.6) == pytest.approx(0.02, abs=2e-3)
+
+
+def test_what_all_events_share_does_not_enter_a_duration():
+    shared = Instant(1.0, 0.012, 0.005)
+    assert shared.own_sd_s == 0.005
+    assert Instant(1.0, 0.012).own_sd_s == 0.012
+    assert Instant(1.0, 0.004, 0.005).own_sd_s == 0.004

@@ -14,12 +14,14 @@ from kincast.models.coordinates import COORDINATES
 from kincast.offline.angle_errors import MAIN, calibration_error
 from kincast.offline.compare import compare, load_sides
 from kincast.offline.compare_plot import plot
+from kincast.offline.compare_points_plot import plot_points
 from kincast.offline.compare_table import table
-from kincast.offline.event_errors import OurEvent, match
+from kincast.offline.event_errors import OurEvent, match, our_events
 from kincast.offline.heel_markers import heel_keypoints
 from kincast.offline.plates import contacts
 from kincast.offline.truth import TruthEvent, TruthMissingError, read_truth
 from kincast.streaming.messages import GaitEvent, SessionHeader, Stride
+from kincast.streaming.results.csv_table import read_csv
 from kincast.streaming.results.session import RunFacts, SessionResults
 from kincast.streaming.results.trc import Trc
 from kincast.streaming.results.writer import write_results
@@ -252,6 +254,16 @@ def test_pose2sim_points_stand_beside_ours(data_dir, tmp_path) -> None:
     raw = got.baselines["S00_P00_T01_BalancingTrial_0-100"]
     assert set(raw) == {"all", "cam_01", "cam_02", "cam_03", "cam_04"}
     assert 8.0 < raw["all"].median_px < 13.0  # 10.4 measured by others on the same files
+    plot_points(got.trial, got.baselines, tmp_path / "points.svg")
+    assert all(name in (tmp_path / "points.svg").read_text() for name in ("cam_04", "kincast"))
+
+
+def test_events_of_a_file_that_does_not_say_when_they_were_told(tmp_path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("time_s,side,event\n1.5,left,foot_off\n")
+    (event,) = our_events(read_csv(path), 2.0)
+    assert (event.time_s, event.side) == (3.5, "left")
+    assert np.isnan(event.emitted_s)
 
 
 def test_events_match_one_to_one_and_nearest_first() -> None:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from kincast.models.body import BodyParameters, build_body
-from kincast.offline.gait_sd import FLOOR_M, heel_site, strides_with_posterior_sd
+from kincast.offline.gait_sd import (
+    CLEARANCE_FLOOR_M,
+    CLEARANCES,
+    FLOOR_M,
+    heel_site,
+    strides_with_posterior_sd,
+)
 from kincast.offline.trajectory.motion import Motion, MotionCovariance
 from kincast.streaming.messages import Stride
 from tests.models.rig import standing_pose
@@ -18,6 +24,7 @@ def _standing(pelvis_sd_m: float) -> tuple[Motion, MotionCovariance]:
     still = np.zeros((len(t_ns), 40))
     pose = np.zeros((len(t_ns), 40, 40))
     pose[:, [0, 1], [0, 1]] = pelvis_sd_m**2
+    pose[:, 2, 2] = (0.5 * pelvis_sd_m) ** 2
     motion = Motion(t_ns, np.tile(standing_pose(None), (len(t_ns), 1)), still, still)
     return motion, MotionCovariance(pose, still, still)
 
@@ -48,10 +55,12 @@ def test_variances_of_the_two_ends_add() -> None:
             np.hypot(0.010 * np.sqrt(2.0), FLOOR_M), rel=1e-3
         )
         assert stride.sd["step_width_m"] == pytest.approx(stride.sd["stride_length_m"], rel=1e-3)
+        for clearance in CLEARANCES:
+            assert stride.sd[clearance] == pytest.approx(
+                np.hypot(0.005 * np.sqrt(2.0), CLEARANCE_FLOOR_M), rel=1e-3
+            )
         assert stride.sd["foot_strike_s"] == 0.01
-        assert stride.sd["speed_m_s"] == pytest.approx(
-            np.hypot(stride.sd["stride_length_m"], 1.2 * np.hypot(0.01, 0.01)), rel=1e-3
-        )
+        assert stride.sd["speed_m_s"] == pytest.approx(stride.sd["stride_length_m"] / 1.0)
 
 
 def test_no_strides_are_no_strides() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from kincast.offline.noise import tails
 from kincast.offline.trajectory.bspline import Knots, through
-from kincast.offline.trajectory.smoothing import smoothed, smoothed_rates_gain
+from kincast.offline.trajectory.smoothing import smoothed, smoothed_by_need, smoothed_rates_gain
 
 
 def test_tails_of_t_distributed_errors_are_found_whatever_their_scale() -> None:
@@ -34,6 +34,21 @@ def test_smoothing_keeps_slow_motion_with_its_derivatives_and_drops_fast() -> No
     assert np.abs(motion.q[:, 7] - np.sin(slow)).max() < 0.01
     assert np.abs(motion.a[:, 6] + (2 * np.pi) ** 2 * np.sin(slow)).max() < 0.5
     assert np.abs(motion.q[:, 8]).max() < 0.05 * 0.025
+
+
+def test_a_person_who_stands_is_smoothed_more_and_one_who_moves_is_not() -> None:
+    t_ns = np.arange(0, 6_000_000_000, 8_000_000)
+    t = t_ns * 1e-9
+    noise = 0.001 * np.random.default_rng(5).normal(size=len(t)).cumsum() * np.exp(-((t - 3.0) ** 2))
+    q = np.zeros((len(t), 41))
+    q[:, 3] = 1.0
+    q[:, 0] = noise + np.where(t > 4.0, 0.05 * np.sin(2 * np.pi * 2.0 * (t - 4.0)), 0.0)  # stands, then sways
+    spline = through(Knots.covering(0, int(t_ns[-1]), 0.01, 3), t_ns, q)
+    span = (0, int(t_ns[-1]), 5.0, t_ns, np.ones(len(t), bool))
+    plain, need = (f(spline, *span).motion(t_ns) for f in (smoothed, smoothed_by_need))
+    standing, moving = t < 3.5, (t > 4.5) & (t < 5.5)
+    assert need.a[standing, 0].std() < 0.5 * plain.a[standing, 0].std()
+    np.testing.assert_allclose(need.a[moving, 0], plain.a[moving, 0], atol=0.01 * plain.a[moving, 0].max())
 
 
 def test_what_smoothing_leaves_of_persistent_noise() -> None:

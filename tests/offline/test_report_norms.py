@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kincast.offline.report.norms import NormFileError, gait_variable_score, read_norms
+from kincast.offline.report.norm_bands import (
+    NormFileError,
+    choose_norms,
+    gait_variable_score,
+    read_norms,
+    shipped_norms,
+)
 
 GOOD = {
     "citation": "Nobody 2001, J Tests 1, 1",
@@ -74,3 +81,42 @@ def test_unusable_files_are_refused(change: dict[str, object], said: str, tmp_pa
 def test_unreadable_tables_are_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(NormFileError):
         read_norms(written(tmp_path / "n.csv", text))
+
+
+def test_every_shipped_set_is_whole_and_tells_where_it_comes_from() -> None:
+    assert shipped_norms() == ("adults",)
+    readme = (resources.files("kincast.offline.report") / "norms" / "README.md").read_text()
+    for name in shipped_norms():
+        norms = choose_norms(name)
+        assert norms is not None
+        assert f"## {name}.csv" in readme
+        assert "doi" in norms.citation
+        assert norms.licence
+        assert norms.population
+        assert norms.note
+        assert norms.speed_m_s is not None
+        for curve in norms.curves.values():
+            assert np.isfinite(curve.mean).all()
+            assert abs(curve.mean[0] - curve.mean[-1]) < 0.1  # a cycle ends where it begins
+            assert np.abs(np.diff(curve.mean, 3)).max() < 1.0  # no digit went wrong on the way
+            assert np.abs(np.diff(curve.sd, 3)).max() < 0.3
+            assert (curve.sd > 0.5).all()
+
+
+def test_the_shipped_adults_agree_with_other_computations_of_the_same_study() -> None:
+    """Fukuchi 2018 overground, comfortable third by Froude number, as other people worked it out (see the README)."""
+    norms = choose_norms("adults")
+    assert norms is not None
+    assert norms.curves["knee_flexion"].mean.max() == pytest.approx(61.7, abs=4.0)
+    assert norms.curves["hip_flexion"].mean.max() == pytest.approx(30.7, abs=6.6)
+    assert norms.curves["ankle_dorsiflexion"].mean.min() == pytest.approx(-11.6, abs=6.0)
+    speed, cadence, step = (norms.measures[k][0] for k in ("speed_m_s", "cadence_steps_min", "step_length_m"))
+    assert speed == pytest.approx(step * cadence / 60.0, abs=0.02)
+    stance, double = (norms.measures[k][0] for k in ("stance_pct", "double_support_pct"))
+    assert double == pytest.approx(2.0 * stance - 100.0, abs=0.5)
+
+
+@pytest.mark.parametrize("speed", ["fast", "0", "99"])
+def test_impossible_speeds_are_refused(speed: str, tmp_path: Path) -> None:
+    with pytest.raises(NormFileError, match="no walking speed"):
+        read_norms(written(tmp_path / "n.json", GOOD | {"speed_m_s": speed}))

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kincast.offline.report.curves import ensembles
+from kincast.models.gait.strides import heel_clearance, toe_clearance
+from kincast.offline.report.curves import PERCENT, ensembles
 from kincast.offline.report.make import write_report
 from kincast.offline.report.measures import Row, table
 from kincast.offline.report.motion import motion_of
@@ -176,3 +177,26 @@ def test_invalid_and_turning_strides_are_in_no_average(tmp_path: Path) -> None:
     turning = load_session(write(tmp_path / "turn", Walk(turn_rad_s=0.5)))
     assert {s.rejected for s in strides_of(turning)} == {"turning"}
     assert rows_of(turning) == {}
+
+
+def test_clearances_of_the_curves_are_those_of_the_gait_module(tmp_path: Path) -> None:
+    session = load_session(write(tmp_path, Walk()))
+    motion, strides = motion_of(session), strides_of(session)
+    assert motion.feet is not None
+    curves = ensembles(session, motion, strides)
+    for stride, toe, heel in zip(
+        [s for s in strides if s.side == "left"],
+        curves["toe_height"].strides["left"],
+        curves["heel_height"].strides["left"],
+        strict=True,
+    ):
+        t = session.time_s[stride.rows]
+        heights = motion.feet[stride.rows, 1, :, 2]
+        stance = t < stride.off_s
+        off = 100.0 * (stride.off_s - stride.start_s) / (stride.end_s - stride.start_s)
+        middle = (off + 0.25 * (100 - off) <= PERCENT) & (off + 0.75 * (100 - off) >= PERCENT)
+        expected = 100.0 * toe_clearance(t, heights, stance, ~stance)
+        assert toe[middle].min() == pytest.approx(expected, abs=0.3)
+        assert heel[off < PERCENT].max() == pytest.approx(
+            100.0 * heel_clearance(heights[:, 0], stance, ~stance), abs=0.3
+        )

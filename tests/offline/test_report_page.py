@@ -18,10 +18,13 @@ from kincast.offline.report import pdf
 from kincast.offline.report.document import ReportOptions, make_document
 from kincast.offline.report.findings import judge
 from kincast.offline.report.make import write_report
+from kincast.offline.report.norm_bands import NormFileError
+from kincast.offline.report.phases import phases
 from kincast.offline.report.session import ReportInputError, load_session
 from kincast.offline.report.strides import strides_of
+from kincast.streaming.results.session import KineticsSd
 from tests.offline.report_page import Page, read_page
-from tests.offline.written_session import MASS_KG, Walk, results, write
+from tests.offline.written_session import MASS_KG, STANCE, STRIDE_S, Walk, results, write
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def test_the_first_page_says_what_a_reader_wants_first(folder: Path) -> None:
     for said in (
         "P017", "visit-1", "2025-10-09", "70.0 kg", "1.75 m", "Joint angles and gait measures: usable",
         "Research software. Not a certified medical device", "Counted strides: 6 left, 6 right of 6 and 6",
-        "Knee flexion, peak in swing", "no band file was given",
+        "Knee flexion, peak in swing", "PeerJ 6:e4640", "24 healthy young adults", "They walked about as fast",
     ):  # fmt: skip
         assert said in page.text
     assert page.table("key")["knee_swing"][3].endswith("≠")
@@ -106,7 +109,7 @@ def test_sessions_without_this_or_that_still_make_a_page(what: str, tmp_path: Pa
     page = page_of(folder)
     expected = {
         "standing": ("No walking was found", "Over the valid time", "Vertical force under each foot"),
-        "lost": ("Joint angles and gait measures: not usable", "ANGLES_OFTEN_INVALID"),
+        "lost": ("Joint angles: not usable", "ANGLES_OFTEN_INVALID"),
         "no_kinetics": ("The results hold no forces and moments", "Knee flexion, peak in swing"),
         "no_body": ("BODY_MISSING", "Knee flexion, peak in swing"),
         "no_validity": ("VALIDITY_UNKNOWN", "not usable", "No stride counts"),
@@ -266,11 +269,76 @@ def test_norms_are_drawn_scored_and_cited(folder: Path, tmp_path: Path) -> None:
     }
     (tmp_path / "n.json").write_text(json.dumps(document))
     page = page_of(folder, norms=tmp_path / "n.json")
-    assert "Norm: Nobody 2001" in page.text
-    assert page.table("gait")["step_width_m"][-1] == "12.0 ± 3.0"
+    assert "Norm (grey band, mean ± 1 sd): Nobody 2001" in page.text
+    assert page.table("gait")["step_width_m"][0].endswith("norm 12.0 ± 3.0")
     score = np.sqrt(np.mean((10 * np.sin(2 * np.pi * np.linspace(0, 1, 101)) - 5) ** 2))
     assert page.text.count(f"{score:.1f}") >= 2
     assert (folder / "page.html").read_text().count('class="norm"') == 2
+
+
+def test_shipped_norms_are_drawn_unless_refused(folder: Path) -> None:
+    assert (page_of(folder), (folder / "page.html").read_text().count('class="norm"'))[1] == 6
+    page = page_of(folder, norms="none")
+    assert "No normative band is shown" in page.text
+    assert 'class="norm"' not in (folder / "page.html").read_text()
+    with pytest.raises(NormFileError, match="valid are adults, none"):
+        page_of(folder, norms="children")
+
+
+def test_what_the_run_found_is_said(folder: Path, tmp_path: Path) -> None:
+    said = [
+        "the calibration contradicts the pictures, camera c3 most: refined; calibrate the rig anew",
+        7,
+        "",
+    ]
+    page = page_of(spoiled(folder, tmp_path / "said", findings=said))
+    assert "The calibration contradicts the pictures, camera c3 most: refined." in page.text
+    assert "Calibrate the rig anew." in page.text
+
+
+def test_a_walk_too_short_for_strides_tells_its_steps(tmp_path: Path) -> None:
+    session = results(Walk())
+    events = tuple(e for e in session.events if e.t_ns < Walk().start_ns + 1_500_000_000)
+    folder = write(tmp_path, Walk(), dataclasses.replace(session, events=events, strides=()))
+    found = {(p.label, p.side): p for p in phases(load_session(folder))}
+    assert found["Step time", "left"].mean == pytest.approx(STRIDE_S / 2, abs=1e-3)
+    assert found["Stance time", "right"].mean == pytest.approx(STANCE * STRIDE_S, abs=1e-3)
+    assert found["Stance time", "right"].error == pytest.approx(np.hypot(0.01, 0.01))
+    assert ("Stride time", "right") not in found
+    page = page_of(folder)
+    for said in ("Between gait events", "Step time", "Ranges of motion", "Ankle plantar flexor moment"):
+        assert said in page.text
+    assert "Elbow flexion" not in page.text  # nobody measured it
+
+
+def test_stated_errors_of_forces_and_moments_enter_bands_and_intervals(folder: Path, tmp_path: Path) -> None:
+    session = results(Walk())
+    n = len(session.t_ns)
+    sd = KineticsSd(
+        np.full((n, 40), 14.0), np.full((n, 2, 3), 34.3), np.zeros((n, 2, 3)), np.zeros((n, 2, 3))
+    )
+    with_sd = write(tmp_path, Walk(), dataclasses.replace(session, kinetics_sd=sd))
+    rows = {row.measure.key: row for row in make_document(with_sd, ReportOptions()).rows}
+    for key, error in (
+        ("plantarflexor_peak", 14.0 / MASS_KG),
+        ("grf_first_peak", 34.3 / MASS_KG / 9.81 * 100),
+    ):
+        one = rows[key].sides["left"]
+        assert one.error == pytest.approx(error, rel=1e-3)
+        assert one.half_width == pytest.approx(
+            1.96 * error, rel=0.1
+        )  # the strides are alike: all of it is shared
+        assert rows[key].judged
+    assert not rows["ankle_power_peak"].judged
+    page_of(with_sd)
+    html = (with_sd / "page.html").read_text()
+    assert html.count('class="wide left"') == html.count('class="wide right"') == 7
+    standing = dataclasses.replace(session, kinetics_sd=sd, strides=(), events=())
+    page_of(write(tmp_path / "standing", Walk(), standing))
+    html = (tmp_path / "standing" / "page.html").read_text()
+    assert html.count('class="wide left"') == html.count('class="wide right"') == 4
+    page_of(folder)
+    assert 'class="wide' not in (folder / "page.html").read_text()
 
 
 def test_live_results_of_another_recording_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -279,6 +347,8 @@ def test_live_results_of_another_recording_are_refused(folder: Path, tmp_path: P
         make_document(folder, ReportOptions(live=other))
     document = make_document(folder, ReportOptions(live=folder))
     assert [name for name, _, _ in document.gc] == ["this report", "live"]
+    assert dict(document.live_beside)["Hip, knee and ankle, median RMSE"] == "0.0°; mean removed 0.0°"
+    assert dict(document.live_beside)["Foot offs, median difference"] == "0 ms (14)"
 
 
 def test_command_writes_the_page_and_refuses_in_words(

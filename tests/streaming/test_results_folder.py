@@ -81,10 +81,10 @@ def kinetics(i: int, valid: bool = True) -> Kinetics:
     return Kinetics(
         t_ns=START + i * PERIOD,
         torques=np.arange(40, dtype=np.float32),
-        torques_sd=np.zeros(40, np.float32),
+        torques_sd=np.full(40, 0.5, np.float32),
         right=loaded,
         left=unloaded,
-        force_sd=np.zeros((2, 3), np.float32),
+        force_sd=np.array([[7, 8, 35], [1, 2, 3]], np.float32),
         residual=np.array([1, 2, 3, 4, 5, 6], np.float32),
         residual_pct_bw=2.0,
         activations=np.array([0.1, 0.2], np.float32),
@@ -151,7 +151,7 @@ def test_every_file_has_a_row_per_snapshot_and_finite_numbers(tmp_path) -> None:
     names = {p.name for p in tmp_path.iterdir()}
     assert names == {
         "kinematics.mot", "kinematics_sd.sto", "torques.sto", "grf.mot", "residuals.sto", "activations.sto",
-        "activations_sd.sto", "valid.csv", "events.csv", "gait.csv", "markers.trc", "body.json", "cameras.toml",
+        "activations_sd.sto", "torques_sd.sto", "grf_sd.sto", "valid.csv", "events.csv", "gait.csv", "markers.trc", "body.json", "cameras.toml",
         "summary.json",
     }  # fmt: skip
     back = read_results(tmp_path)
@@ -253,6 +253,24 @@ def test_events_gait_summary_body(tmp_path) -> None:
     }
 
 
+def test_torques_and_forces_carry_sd_in_the_files_axes(tmp_path) -> None:
+    write_results(tmp_path, lagging_session().results(), facts())
+    back = read_results(tmp_path)
+    assert back.torques is not None
+    assert back.torques_sd is not None
+    assert back.torques_sd.columns == back.torques.columns
+    np.testing.assert_allclose(back.torques_sd.values, 0.5)
+    assert back.ground_forces is not None
+    assert back.ground_forces_sd is not None
+    sd = back.ground_forces_sd
+    assert sd.columns == back.ground_forces.columns
+    force = [sd.column(f"ground_force_{side}_v{axis}")[0] for side in "rl" for axis in "xyz"]
+    assert force == [7, 35, 8, 1, 3, 2]  # Y up: never negative, though the world's y is OpenSim's -z
+    assert (sd.values >= 0).all()
+    place = [sd.column(f"ground_force_{side}_px")[0] for side in "rl"]
+    assert 0.01 < place[0] < place[1]  # the left foot is unloaded
+
+
 def test_rows_without_an_answer_are_held_and_invalid() -> None:
     collector = Collector(SITES, MUSCLES)
     broken = dataclasses.replace(kinematics(2), qpos=np.full(41, np.nan))
@@ -306,8 +324,9 @@ def test_reprojection_interpolates_to_each_camera_instant_and_picks_the_person()
     t_ns = np.array([0, 10_000_000], dtype=np.int64)
     sites = np.array([[[0.0, 0, 1]], [[0.1, 0, 1]]])
     at_4ms = np.array([[0.04, 0, 1]])
-    one = camera_arrays((camera,))
-    pixel = project(type(one)(*(None if v is None else v[0] for v in one)), at_4ms)[0]
+    arrays = camera_arrays((camera,))
+    one = type(arrays)(*(None if v is None else v[0] for v in arrays))
+    pixel = project(one, at_4ms)[0]
     subject = np.array([[[pixel[0] + 3, pixel[1] + 4, 0.9]]], np.float32)
     bystander = np.array([[[pixel[0] + 200, pixel[1], 0.9]]], np.float32)
     doubtful = np.array([[[pixel[0], pixel[1], 0.3]]], np.float32)
@@ -319,6 +338,10 @@ def test_reprojection_interpolates_to_each_camera_instant_and_picks_the_person()
         t_ns, sites, (camera,), [picture(4_000_000, np.concatenate([bystander, subject, doubtful]))]
     )
     np.testing.assert_allclose(got.by_camera["cam_01"], [5.0], atol=1e-3)
+    alone = [picture(4_000_000, subject), picture(4_000_000, doubtful), picture(0, subject)]
+    expected = [5.0, np.hypot(*(subject[0, 0, :2] - project(one, sites[0])[0]))]
+    got = reprojection_errors(t_ns, sites, (camera,), alone)
+    np.testing.assert_allclose(got.by_camera["cam_01"], expected, atol=1e-3)
     marker = MarkerFrame(0, 4_000_000, 0, np.array([[0.04, 0.003, 1.004, 1.0]], np.float32))
     hidden = MarkerFrame(0, 4_000_000, 0, np.array([[9.0, 9.0, 9.0, 0.0]], np.float32))
     by_markers = reprojection_errors(t_ns, sites, (), [marker, hidden])

@@ -145,8 +145,7 @@ export class TherapistScreen implements Screen {
     }
     if (!this.stale || now - this.tracesDrawnMs < TRACE_PERIOD_MS[this.figure.software ? "software" : "hardware"]) return;
     this.tracesDrawnMs = now;
-    this.stale = false;
-    for (const trace of this.traces) trace.update();
+    this.stale = this.traces.map((trace) => trace.update()).includes(false);
   }
 
   private show(frame: LiveFrame): void {

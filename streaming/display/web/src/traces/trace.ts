@@ -43,9 +43,10 @@ export class Trace {
     return this.channel.id;
   }
 
-  update(): void {
+  /** False while the words beside the curves are older than the curves: words come less often, the last ones too. */
+  update(): boolean {
     if (!this.plot) this.resize();
-    if (!this.plot) return;
+    if (!this.plot) return true;
     const { channel, history } = this;
     const data =
       channel.stream === "kinematics"
@@ -57,9 +58,10 @@ export class Trace {
       this.plot!.setScale("y", span(data, channel.minSpan));
     });
     const now = performance.now();
-    if (now - this.labelledMs < LABEL_PERIOD_MS) return;
+    if (now - this.labelledMs < LABEL_PERIOD_MS) return false;
     this.labelledMs = now;
     this.label();
+    return true;
   }
 
   private label(): void {

@@ -8,7 +8,8 @@ JSON::
 
 CSV: lines ``# citation: ...`` and ``# population: ...``, then ``variable,percent,mean,sd``; a measure has an empty
 ``percent``. Variables are the report's own (:data:`~kincast.offline.report.curves.CURVE_KEYS` and the keys of the gait
-table), with its units and signs. kincast ships no bands of its own: none could be verified down to the licence.
+table), with its units and signs. Optional: ``licence``, ``speed_m_s`` (how fast those people walked), ``note`` (what differs
+in definition). The sets that kincast ships lie in ``norms/``, whose README says where each number was read.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,10 @@ from kincast.offline.report.curves import CURVE_KEYS, PERCENT
 from kincast.offline.report.measure_kinds import MEASURE_KEYS
 from kincast.streaming.results.reader import read_json_object
 from kincast.streaming.results.text import read_text
+
+FOLDER = "norms"
+NO_NORMS = "none"
+ABOUT = ("citation", "population", "licence", "speed_m_s", "note")
 
 
 class NormFileError(UserMistakeError):
@@ -50,8 +56,35 @@ class Norms:
     citation: str
     population: str = ""
     licence: str = ""
+    speed_m_s: float | None = None
+    note: str = ""
     curves: Mapping[str, Band] = field(default_factory=dict)
     measures: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def choose_norms(choice: str) -> Norms | None:
+    """A shipped set by its name, a file by its path, or None for ``none``.
+
+    Raises:
+        NormFileError: neither; the message lists the shipped ones. What read_norms raises.
+    """
+    if choice == NO_NORMS:
+        return None
+    if choice in shipped_norms():
+        with resources.as_file(resources.files("kincast.offline.report") / FOLDER / f"{choice}.csv") as path:
+            return read_norms(path)
+    path = Path(choice)
+    if not path.suffix and not path.exists():
+        raise NormFileError(
+            f"--norms {choice}: no such set; valid are {', '.join((*shipped_norms(), NO_NORMS))} or a .json or .csv file"
+        )
+    return read_norms(path)
+
+
+def shipped_norms() -> tuple[str, ...]:
+    """Names of the sets that come with kincast."""
+    files = (resources.files("kincast.offline.report") / FOLDER).iterdir()
+    return tuple(sorted(f.name.removesuffix(".csv") for f in files if f.name.endswith(".csv")))
 
 
 def read_norms(path: Path) -> Norms:
@@ -73,12 +106,26 @@ def read_norms(path: Path) -> Norms:
         citation=citation.strip(),
         population=str(document.get("population", "")),
         licence=str(document.get("licence", "")),
+        speed_m_s=_speed(path, document.get("speed_m_s")),
+        note=str(document.get("note", "")),
         curves={name: _band(path, name, entry) for name, entry in curves.items()},
         measures={name: _measure(path, name, entry) for name, entry in measures.items()},
     )
     if not norms.curves and not norms.measures:
         raise NormFileError(f"{path.name}: no band in it; expected curves or measures")
     return norms
+
+
+def _speed(path: Path, value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        speed = float(str(value))
+    except ValueError:
+        speed = math.nan
+    if not 0.0 < speed < 10.0:
+        raise NormFileError(f"{path.name}: speed_m_s '{value}' is no walking speed in m/s")
+    return speed
 
 
 def _band(path: Path, name: str, entry: Any) -> Band:
@@ -124,7 +171,7 @@ def _csv_document(path: Path) -> dict[str, Any]:
     lines = read_text(path).splitlines()
     for line in lines:
         key, colon, value = line.lstrip("# ").partition(":")
-        if line.startswith("#") and colon and key.strip() in ("citation", "population", "licence"):
+        if line.startswith("#") and colon and key.strip() in ABOUT:
             document[key.strip()] = value.strip()
     body = [line for line in lines if line.strip() and not line.startswith("#")]
     reader = csv.DictReader(io.StringIO("\n".join(body)))

@@ -1,0 +1,92 @@
+"""The first expert: computed torque on the fitted motion, the ground's share planned by the contact problem.
+
+Wanted acceleration = the reference's, plus a spring and damper of ``frequency_hz`` towards its pose and velocity. Inverse
+dynamics says what that demands, the contact problem what the feet can give; joints get the rest, and what
+neither can give is the residual at the pelvis, bounded and reported. Joint servos inside the physics step add to it.
+A function of state and reference, without memory: it can label any state a learned policy gets into.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float64
+
+from kincast.models.kinematics import difference
+from kincast.models.twin.contact_plan import ContactPlan, ContactPlanConfig
+from kincast.models.twin.model import CONTROL_HZ, CONTROLS, RESIDUALS, SUBSTEPS, Twin, servo_target
+from kincast.models.twin.reference import Reference
+
+
+@dataclass(frozen=True)
+class ExpertConfig:
+    """``frequency_hz`` and ``damping`` (1: critical) of the pull towards the reference.
+
+    ``residual_limit``: greatest residual force in body weights, and moment in body weights times ``moment_arm_m``.
+    """
+
+    frequency_hz: float = 3.0
+    damping: float = 1.0
+    residual_limit: float = np.inf
+    moment_arm_m: float = 0.15
+    contacts: ContactPlanConfig = field(default_factory=ContactPlanConfig)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the expert does in one control step.
+
+    Attributes:
+        residual: force on the pelvis origin (N, world) and moment (N m, pelvis axes), after the limit.
+        torque: of the 34 joints (N m), servos not included.
+        servo: angle targets of the servos at the physics steps of the control step.
+    """
+
+    residual: Float64[np.ndarray, "6"]
+    torque: Float64[np.ndarray, "34"]
+    servo: Float64[np.ndarray, "substep 34"]
+
+    def controls(self) -> Float64[np.ndarray, "substep control"]:
+        """MuJoCo's ``ctrl`` of every physics step."""
+        out = np.empty((len(self.servo), CONTROLS))
+        out[:, :RESIDUALS] = self.residual
+        out[:, RESIDUALS : RESIDUALS + len(self.torque)] = self.torque
+        out[:, RESIDUALS + len(self.torque) :] = self.servo
+        return out
+
+
+class Expert:
+    """One person's; ``command`` depends on its arguments alone."""
+
+    def __init__(self, twin: Twin, config: ExpertConfig | None = None) -> None:
+        self._config = config or ExpertConfig()
+        self._twin = twin
+        self._plan = ContactPlan(twin, self._config.contacts)
+
+    def command(
+        self, q: Float64[np.ndarray, "41"], v: Float64[np.ndarray, "40"], reference: Reference, row: int
+    ) -> Command:
+        """What to do from row ``row`` of the reference to the next, in state ``q, v``."""
+        omega = 2.0 * np.pi * self._config.frequency_hz
+        target_q, target_v, target_a = (np.asarray(x[row]) for x in (reference.q, reference.v, reference.a))
+        damping = 2.0 * self._config.damping * omega
+        pull = omega**2 * np.asarray(difference(q, target_q)) + damping * (target_v - v)
+        plan = self._plan.plan(q, v, target_a + pull, target_q, target_v)
+        rest = plan.demanded - plan.feet
+        return Command(self._limited(rest[:RESIDUALS]), rest[RESIDUALS:], self._servo(reference, row))
+
+    def _limited(self, residual: Float64[np.ndarray, "6"]) -> Float64[np.ndarray, "6"]:
+        most = self._config.residual_limit * self._twin.weight_N
+        bounded = residual.copy()
+        for part, limit in ((slice(0, 3), most), (slice(3, 6), most * self._config.moment_arm_m)):
+            size = float(np.linalg.norm(residual[part]))
+            if size > limit:
+                bounded[part] *= limit / size
+        return bounded
+
+    def _servo(self, reference: Reference, row: int) -> Float64[np.ndarray, "substep 34"]:
+        at = np.arange(SUBSTEPS)[:, None] / (SUBSTEPS * CONTROL_HZ)
+        angle, rate, bend = (np.asarray(x[row]) for x in (reference.q, reference.v, reference.a))
+        reached = angle[7:] + at * rate[6:] + 0.5 * at**2 * bend[6:]
+        return np.asarray(servo_target(self._twin.config, reached, rate[6:] + at * bend[6:]))

@@ -1,0 +1,54 @@
+"""A clip as the reference the twin follows: smooth, at the control rate."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64
+
+from kincast.models.twin.grounding import GroundingConfig, grounded
+from kincast.models.twin.loads import LOADED_N
+from kincast.models.twin.model import CONTROL_HZ, Twin
+from kincast.models.twin.reference import Reference
+from kincast.offline.motion_library.clip import Clip
+from kincast.offline.motion_library.smooth import smooth_motion
+
+CUTOFF_HZ = 5.0
+"""As the refit's kinetics: least force errors on measured walks."""
+GROUNDED_CUTOFF_HZ = 10.0
+"""Of the poses after grounding, which bend where a sole meets the floor."""
+
+
+def reference_of(
+    clip: Clip,
+    twin: Twin | None = None,
+    cutoff_hz: float = CUTOFF_HZ,
+    grounding: GroundingConfig | None = None,
+) -> Reference:
+    """Poses, velocities and accelerations of the clip every 1/120 s (float64), with its forces beside them.
+
+    With a ``twin`` (of this clip) the soles respect the floor: :func:`kincast.models.twin.grounding.grounded`.
+    """
+    count = int(clip.seconds * CONTROL_HZ) + 1
+    t_ns = clip.t_ns[0] + np.round(np.arange(count) * (1e9 / CONTROL_HZ)).astype(np.int64)
+    motion = smooth_motion(clip.t_ns, clip.q.astype(np.float64), cutoff_hz).motion(t_ns)
+    if twin is not None:
+        poses = grounded(twin, motion.q, motion.v, grounding)
+        motion = smooth_motion(t_ns, poses, GROUNDED_CUTOFF_HZ).motion(t_ns)
+    force, cop = np.zeros((count, 2, 3)), np.zeros((count, 2, 3))
+    known, measured = np.zeros((count, 2), bool), np.zeros((count, 2), bool)
+    if clip.forces is not None:
+        force = _interpolated(t_ns, clip.t_ns, clip.forces.force)
+        cop = _interpolated(t_ns, clip.t_ns, clip.forces.cop)
+        known[:] = True
+        for foot in range(2):
+            share = np.interp(t_ns, clip.t_ns, clip.forces.measured[:, foot].astype(float))
+            measured[:, foot] = share > 0.99
+    cop[force[..., 2] < LOADED_N] = 0.0
+    return Reference(motion.q, motion.v, motion.a, force, cop, known, measured)
+
+
+def _interpolated(
+    t_ns: np.ndarray, known_ns: np.ndarray, values: np.ndarray
+) -> Float64[np.ndarray, "time 2 3"]:
+    flat = values.reshape(len(values), 6).astype(np.float64)
+    return np.stack([np.interp(t_ns, known_ns, c) for c in flat.T], axis=1).reshape(-1, 2, 3)
