@@ -38,10 +38,15 @@ class Socket(Protocol):
 
 @dataclass(eq=False)
 class Mailbox:
-    """What waits for one page. ``dropped`` counts frames that were never sent: the page stood still for too long."""
+    """What waits for one page.
+
+    ``dropped`` counts frames that were never sent: the page stood still for too long. ``obeyed`` is the number of
+    the page's last request to blank or show that was carried out: it tells the page which news are older than its key.
+    """
 
     role: Role
     dropped: int = 0
+    obeyed: int = 0
     _urgent: deque[str] = field(default_factory=deque)
     _notices: deque[str | bytes] = field(default_factory=lambda: deque(maxlen=MAX_NOTICES))
     _frames: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_WAITING_FRAMES))
@@ -143,7 +148,7 @@ class Hub:
         """A new page: it gets the scene once, then what is known so far, then frames."""
         mailbox = Mailbox(role)
         mailbox.notice(encode_scene(self.scene, self.revision))
-        for message in (self._control_text(), self._feedback_text(), *self._strides, self._health):
+        for message in (self._control_text(mailbox), self._feedback_text(), *self._strides, self._health):
             if message:
                 mailbox.notice(message)
         self._mailboxes.add(mailbox)
@@ -204,12 +209,16 @@ class Hub:
 
     def _tell_control(self) -> None:
         for mailbox in self._mailboxes:
-            mailbox.urgent(self._control_text())
+            mailbox.urgent(self._control_text(mailbox))
 
-    def _control_text(self) -> str:
+    def _control_text(self, to: Mailbox) -> str:
         patient_screens = sum(mailbox.role == "patient" for mailbox in self._mailboxes)
         return _text(
-            "control", blank=self.blank, patient_screens=patient_screens, source_error=self.source_error
+            "control",
+            blank=self.blank,
+            obeyed=to.obeyed,
+            patient_screens=patient_screens,
+            source_error=self.source_error,
         )
 
     def _feedback_text(self) -> str:

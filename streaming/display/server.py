@@ -220,7 +220,8 @@ def _obey(text: str, hub: Hub, mailbox: Mailbox) -> None:
         match message:
             case {"type": "ack", "seq": int(seq)}:
                 mailbox.acknowledge(seq)
-            case {"type": "blank", "on": bool(on)}:
+            case {"type": "blank", "on": bool(on), "request": int(request)}:
+                mailbox.obeyed = request
                 hub.set_blank(on)
             case {
                 "type": "target",

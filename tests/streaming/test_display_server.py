@@ -530,14 +530,28 @@ def test_the_blank_key_reaches_every_screen_past_waiting_frames(display: Running
     with screen(display) as therapist, screen(display, "patient") as patient:
         receive(patient, "feedback")
         display.put(*frames(walk, 0, 100))
-        therapist.send(json.dumps({"type": "blank", "on": True}))
+        therapist.send(json.dumps({"type": "blank", "on": True, "request": 1}))
         while not receive(patient, "control")["blank"]:
             pass
         with screen(display, "patient") as late:
             assert receive(late, "control")["blank"], "a patient screen that joins later is blank too"
-        patient.send(json.dumps({"type": "blank", "on": False}))
+        patient.send(json.dumps({"type": "blank", "on": False, "request": 1}))
         while receive(therapist, "control")["blank"]:
             pass
+
+
+def test_a_page_is_told_which_of_its_own_requests_were_obeyed(display: RunningDisplay) -> None:
+    with screen(display) as one:
+        receive(one, "feedback")
+        for request in range(1, 6):
+            one.send(json.dumps({"type": "blank", "on": request % 2 == 1, "request": request}))
+        with screen(display, "patient") as other:
+            assert receive(other, "control")["obeyed"] == 0, "requests of another page are not this one's"
+            told = [(0, False)]
+            while told[-1][0] < 5:
+                control = receive(one, "control")
+                told.append((control["obeyed"], control["blank"]))
+    assert all(blank == (request % 2 == 1) for request, blank in told)
 
 
 def test_only_the_therapist_sets_the_target_and_nonsense_is_ignored(display: RunningDisplay) -> None:
@@ -551,7 +565,8 @@ def test_only_the_therapist_sets_the_target_and_nonsense_is_ignored(display: Run
             "[]",
             "null",
             "7",
-            '{"type":"blank","on":1}',
+            '{"type":"blank","on":1,"request":1}',
+            '{"type":"blank","on":true}',
             '{"type":"ack","seq":"x"}',
             "[" * 3000,
         ):

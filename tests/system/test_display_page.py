@@ -250,14 +250,15 @@ def test_signal_loss_greys_the_screen_at_once(
 ) -> None:
     page = screens.open(path)
     delays = []
-    for attempt in range(3):
+    # a computer with other things to do may be late now and then, the page itself may not
+    while min(delays, default=1.0) >= 0.4 and len(delays) < 10:
+        attempt = len(delays)
         with streaming(display, walk, 1000 * attempt) as sent:
             until(
                 page, f"window.kincast.state().signal && window.kincast.scene()?.seq > {1000 * attempt + 100}"
             )
         until(page, "window.moments['no-signal']")
         delays.append(page.evaluate("window.moments['no-signal'] / 1000") - sent[-1])
-    # the least of three: a computer with other things to do may be late, the page itself may not
     assert 0.15 < min(delays) < 0.4
     assert page.evaluate("window.kincast.scene().greyed")
     if path == "/patient":
@@ -267,7 +268,7 @@ def test_signal_loss_greys_the_screen_at_once(
             assert not page.locator(score).is_visible()
     else:
         assert page.locator(".status").inner_text() == "No signal"
-    with streaming(display, walk, 5000):
+    with streaming(display, walk, 50_000):
         until(page, "window.kincast.state().signal")
 
 
@@ -280,7 +281,7 @@ def test_the_blank_key_blanks_the_patient_screen_across_screens(
     # also while a menu has the focus
     therapist.locator(".trace select").first.focus()
     delays = []
-    for _ in range(3):
+    while min(delays, default=1000) > 100 and len(delays) < 10:
         therapist.keyboard.press("b")
         until(patient, "window.moments.blank")
         pressed = therapist.evaluate("window.moments.key")
@@ -292,6 +293,25 @@ def test_the_blank_key_blanks_the_patient_screen_across_screens(
     patient.keyboard.press("b")
     assert patient.locator(".curtain").is_visible()
     until(therapist, "window.kincast.state().blank")
+
+
+def test_every_press_of_the_blank_key_counts(screens: Screens) -> None:
+    """Also those that come while the answer to an earlier one is on its way."""
+    patient, therapist = screens.open("/patient"), screens.open("/")
+    blank = False
+    for presses in (21, 20, 23, 22, 25, 24):
+        therapist.evaluate(
+            """async (presses) => {
+                for (let i = 0; i < presses; i++) {
+                    dispatchEvent(new KeyboardEvent("keydown", { key: "b" }));
+                    await new Promise((resolve) => setTimeout(resolve, i % 7));
+                }
+            }""",
+            presses,
+        )
+        blank ^= presses % 2 == 1
+        assert therapist.evaluate("window.kincast.state().blank") == blank
+        until(patient, f"document.body.classList.contains('blank') === {str(blank).lower()}", 10.0)
 
 
 def test_strides_events_cameras_and_latency_are_shown(

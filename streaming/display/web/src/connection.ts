@@ -21,6 +21,9 @@ const MAX_PACE_MS = 100;
  */
 export class Connection {
   private socket: WebSocket | null = null;
+  /** Requests to blank or show sent on this socket, and what the last of them wanted. */
+  private asked = 0;
+  private wanted = false;
 
   constructor(
     private readonly role: "therapist" | "patient",
@@ -31,7 +34,9 @@ export class Connection {
   }
 
   blank(on: boolean): void {
-    this.send({ type: "blank", on });
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    this.wanted = on;
+    this.send({ type: "blank", on, request: ++this.asked });
   }
 
   aim(target: Target): void {
@@ -42,7 +47,10 @@ export class Connection {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/live?role=${this.role}`);
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.listener.connected(true);
+    socket.onopen = () => {
+      this.asked = 0;
+      this.listener.connected(true);
+    };
     socket.onmessage = (message: MessageEvent<string | ArrayBuffer>) => this.receive(message.data);
     socket.onclose = () => {
       this.socket = null;
@@ -54,7 +62,10 @@ export class Connection {
 
   private receive(data: string | ArrayBuffer): void {
     if (typeof data === "string") {
-      this.listener.notice(JSON.parse(data) as Notice);
+      const notice = JSON.parse(data) as Notice;
+      // said before the server heard this page's last key: the key holds, or the next press would ask for the same again
+      if (notice.type === "control" && notice.obeyed < this.asked) notice.blank = this.wanted;
+      this.listener.notice(notice);
       return;
     }
     const message = decodeBinary(data);

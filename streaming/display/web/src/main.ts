@@ -28,7 +28,7 @@ const screen: Screen =
     ? new PatientScreen(document.body)
     : new TherapistScreen(document.body, {
         aim: (target) => connection.aim(target),
-        blank: (on) => connection.blank(on),
+        blank: () => toggleBlank(),
       });
 
 const signal = new SignalWatch(() => tell());
@@ -55,14 +55,18 @@ const connection: Connection = new Connection(
   () => screen.figure.periodMs,
 );
 
+function toggleBlank(): void {
+  blank = !blank;
+  if (screen instanceof PatientScreen) screen.setBlank(blank);
+  connection.blank(blank);
+}
+
 addEventListener("keydown", (press) => {
   if (press.ctrlKey || press.metaKey || press.altKey || press.repeat) return;
   if (press.key === "b" || press.key === "B") {
     // here too in fields and menus: blanking must never depend on where the focus is
     press.preventDefault();
-    blank = !blank;
-    if (screen instanceof PatientScreen) screen.setBlank(blank);
-    connection.blank(blank);
+    toggleBlank();
     return;
   }
   const typing = press.target instanceof HTMLInputElement || press.target instanceof HTMLSelectElement;

@@ -134,6 +134,8 @@ export interface Feedback {
 export interface Control {
   type: "control";
   blank: boolean;
+  /** This page's last request to blank or show that the server has obeyed; they count from 1 on each connection. */
+  obeyed: number;
   patient_screens: number;
   source_error: string;
 }

@@ -40,7 +40,7 @@ export class TherapistScreen implements Screen {
   private drawnSeq = -1;
   private stale = true;
 
-  constructor(root: HTMLElement, actions: { aim(target: Target): void; blank(on: boolean): void }) {
+  constructor(root: HTMLElement, actions: { aim(target: Target): void; blank(): void }) {
     this.feedback = new FeedbackPanel(actions);
     const views = el("div", "views", { role: "toolbar", "aria-label": "view" });
     for (const [key, view] of Object.entries(VIEW_KEYS)) {

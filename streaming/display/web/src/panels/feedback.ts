@@ -4,7 +4,8 @@ import { readable } from "../traces/channels";
 
 interface Actions {
   aim(target: Target): void;
-  blank(on: boolean): void;
+  /** Blanks the patient screen, or shows it again. */
+  blank(): void;
 }
 
 /** Therapist's side of the patient screen: the target, what was counted and why not, and the blank key. */
@@ -46,7 +47,7 @@ export class FeedbackPanel {
       });
       (document.activeElement as HTMLElement | null)?.blur();
     };
-    this.blankButton.onclick = () => actions.blank(!this.blank);
+    this.blankButton.onclick = () => actions.blank();
     const open = el("a", "", { href: "/patient", target: "_blank", rel: "noopener" }, "Open patient screen");
     this.element = panel(
       "Patient screen",
