@@ -81,7 +81,7 @@ def run_expert(clip: Clip, config: ExpertConfig | None = None, longest_s: float 
     fitted, grounded = reference_of(clip), reference_of(clip, twin)
     rows = min(len(fitted.q), int(min(longest_s, clip.seconds + 1.0) * CONTROL_HZ))
     fitted, grounded = (Reference(*(values[:rows] for values in r)) for r in (fitted, grounded))
-    followed = follow(twin, Expert(twin, config).command, grounded)
+    followed = follow(twin, Expert(twin, config), grounded)
     return Run(clip, twin, fitted, followed, tracking_of(followed, fitted, twin.weight_N))
 
 

@@ -14,8 +14,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from kincast.models.kinematics import difference
+from kincast.models.twin.action import servo_controls
 from kincast.models.twin.contact_plan import ContactPlan, ContactPlanConfig
-from kincast.models.twin.model import CONTROL_HZ, CONTROLS, RESIDUALS, SUBSTEPS, Twin, servo_target
+from kincast.models.twin.controller import Command
+from kincast.models.twin.loads import FootLoads
+from kincast.models.twin.model import RESIDUALS, Twin
 from kincast.models.twin.reference import Reference
 
 
@@ -33,29 +36,6 @@ class ExpertConfig:
     contacts: ContactPlanConfig = field(default_factory=ContactPlanConfig)
 
 
-@dataclass(frozen=True)
-class Command:
-    """What the expert does in one control step.
-
-    Attributes:
-        residual: force on the pelvis origin (N, world) and moment (N m, pelvis axes), after the limit.
-        torque: of the 34 joints (N m), servos not included.
-        servo: angle targets of the servos at the physics steps of the control step.
-    """
-
-    residual: Float64[np.ndarray, "6"]
-    torque: Float64[np.ndarray, "34"]
-    servo: Float64[np.ndarray, "substep 34"]
-
-    def controls(self) -> Float64[np.ndarray, "substep control"]:
-        """MuJoCo's ``ctrl`` of every physics step."""
-        out = np.empty((len(self.servo), CONTROLS))
-        out[:, :RESIDUALS] = self.residual
-        out[:, RESIDUALS : RESIDUALS + len(self.torque)] = self.torque
-        out[:, RESIDUALS + len(self.torque) :] = self.servo
-        return out
-
-
 class Expert:
     """One person's; ``command`` depends on its arguments alone."""
 
@@ -64,17 +44,26 @@ class Expert:
         self._twin = twin
         self._plan = ContactPlan(twin, self._config.contacts)
 
+    def begin(self) -> None:
+        """Nothing is remembered."""
+
     def command(
-        self, q: Float64[np.ndarray, "41"], v: Float64[np.ndarray, "40"], reference: Reference, row: int
+        self,
+        q: Float64[np.ndarray, "41"],
+        v: Float64[np.ndarray, "40"],
+        reference: Reference,
+        row: int,
+        loads: FootLoads | None = None,
     ) -> Command:
-        """What to do from row ``row`` of the reference to the next, in state ``q, v``."""
+        """What to do from row ``row`` of the reference to the next, in state ``q, v``; the feet's ``loads`` do not matter."""
         omega = 2.0 * np.pi * self._config.frequency_hz
         target_q, target_v, target_a = (np.asarray(x[row]) for x in (reference.q, reference.v, reference.a))
         damping = 2.0 * self._config.damping * omega
         pull = omega**2 * np.asarray(difference(q, target_q)) + damping * (target_v - v)
         plan = self._plan.plan(q, v, target_a + pull, target_q, target_v)
         rest = plan.demanded - plan.feet
-        return Command(self._limited(rest[:RESIDUALS]), rest[RESIDUALS:], self._servo(reference, row))
+        servo = np.asarray(servo_controls(self._twin.config, target_q, target_v, target_a))
+        return Command(self._limited(rest[:RESIDUALS]), rest[RESIDUALS:], servo)
 
     def _limited(self, residual: Float64[np.ndarray, "6"]) -> Float64[np.ndarray, "6"]:
         most = self._config.residual_limit * self._twin.weight_N
@@ -84,9 +73,3 @@ class Expert:
             if size > limit:
                 bounded[part] *= limit / size
         return bounded
-
-    def _servo(self, reference: Reference, row: int) -> Float64[np.ndarray, "substep 34"]:
-        at = np.arange(SUBSTEPS)[:, None] / (SUBSTEPS * CONTROL_HZ)
-        angle, rate, bend = (np.asarray(x[row]) for x in (reference.q, reference.v, reference.a))
-        reached = angle[7:] + at * rate[6:] + 0.5 * at**2 * bend[6:]
-        return np.asarray(servo_target(self._twin.config, reached, rate[6:] + at * bend[6:]))

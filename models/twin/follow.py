@@ -1,21 +1,19 @@
-"""A policy that follows a reference in C MuJoCo, control step by control step, and what came of it."""
+"""A controller that follows a reference in C MuJoCo, control step by control step, and what came of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 from jaxtyping import Float64
 
-from kincast.models.twin.expert import Command
+from kincast.models.twin.controller import Controller, unloaded
 from kincast.models.twin.loads import foot_loads
 from kincast.models.twin.model import SUBSTEPS, Twin, servo_torque
 from kincast.models.twin.reference import Reference
 from kincast.models.twin.termination import TerminationConfig
 
-Policy = Callable[[Float64[np.ndarray, "41"], Float64[np.ndarray, "40"], Reference, int], Command]
 LIMITS = TerminationConfig()
 
 
@@ -41,13 +39,15 @@ class Followed:
     fell: str = ""
 
 
-def follow(twin: Twin, policy: Policy, reference: Reference) -> Followed:
+def follow(twin: Twin, controller: Controller, reference: Reference) -> Followed:
     """Start in the reference's first state and follow it to its end, or to a fall."""
     model, coupling = twin.model, twin.body.coupling
     data = mujoco.MjData(model)
     data.qpos[:] = coupling.full_qpos(reference.q[0])
     data.qvel[:] = coupling.full_qvel(reference.q[0], reference.v[0])
     rows = len(reference.q)
+    loads = unloaded()
+    controller.begin()
     log = Followed(
         np.zeros((rows, 41)),
         np.zeros((rows, 40)),
@@ -62,7 +62,7 @@ def follow(twin: Twin, policy: Policy, reference: Reference) -> Followed:
         q, v = data.qpos[pose].copy(), data.qvel[speed].copy()
         if reason := fall(data, q):
             return _first(log, row, reason)
-        command = policy(q, v, reference, row)
+        command = controller.command(q, v, reference, row, loads)
         log.q[row], log.v[row] = q, v
         log.residual[row], log.torque[row] = command.residual, command.torque
         weighted = np.zeros((2, 3))

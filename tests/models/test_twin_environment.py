@@ -209,7 +209,7 @@ def test_rollout_is_plain_stepping(two) -> None:
     twins, bank, owner = two
     reference = swaying(twins[1].body, 0.6)
     expert = Expert(twins[1])
-    followed = follow(twins[1], expert.command, reference)
+    followed = follow(twins[1], expert, reference)
     ours = CEnvironments(twins, bank, owner, threads=2)
     ours.reset(np.array([1, 1]), np.zeros(2, int))
     ends = []

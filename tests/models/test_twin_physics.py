@@ -9,13 +9,23 @@ import pytest
 from kincast.models.contact_forces import ContactConfig
 from kincast.models.inverse_dynamics import sole_geometry
 from kincast.models.twin.contact_plan import ContactPlan, ContactPlanConfig
-from kincast.models.twin.expert import Command, Expert, ExpertConfig
+from kincast.models.twin.controller import Command
+from kincast.models.twin.expert import Expert, ExpertConfig
 from kincast.models.twin.follow import follow
 from kincast.models.twin.grounding import GroundingConfig, grounded
 from kincast.models.twin.loads import foot_loads
 from kincast.models.twin.model import CONTROLS, JOINTS, RESIDUALS, SUBSTEPS, Twin, build_twin, servo_torque
 from kincast.models.twin.soles import capsules
 from tests.models.twin_people import lowest_m, person, standing, swaying, twin
+
+
+class Limp:
+    """Servos that want to be where they are, and nothing else."""
+
+    def begin(self) -> None: ...
+
+    def command(self, q: np.ndarray, v: np.ndarray, reference: object, row: int, loads: object) -> Command:
+        return Command(np.zeros(6), np.zeros(JOINTS), np.tile(q[7:], (SUBSTEPS, 1)))
 
 
 def in_pose(twin: Twin, q: np.ndarray, v: np.ndarray | None = None) -> mujoco.MjData:
@@ -107,7 +117,7 @@ def test_the_expert_keeps_a_swaying_person_up_with_the_feet_alone() -> None:
     bare = ContactPlanConfig(
         ContactConfig(gate_height_m=0.012, spread_weight=1e-4), place_weight=0.0, still_place_weight=0.0
     )
-    followed = follow(made, Expert(made, ExpertConfig(contacts=bare)).command, reference)
+    followed = follow(made, Expert(made, ExpertConfig(contacts=bare)), reference)
     assert not followed.fell
     assert len(followed.q) == len(reference.q)
     off_deg = np.rad2deg(np.abs(followed.q[30:, 7:] - reference.q[30:, 7:]))
@@ -127,13 +137,10 @@ def test_a_bound_on_the_residual_is_kept_and_a_fall_is_told() -> None:
         a=reference.a + np.eye(40)[0] * 4.0
     )  # wants to accelerate forward all the time
     config = ExpertConfig(residual_limit=0.01)
-    followed = follow(made, Expert(made, config).command, pushed)
+    followed = follow(made, Expert(made, config), pushed)
     assert np.linalg.norm(followed.residual[:, :3], axis=1).max() <= 0.01 * made.weight_N + 1e-9
 
-    def limp(q: np.ndarray, v: np.ndarray, reference: object, row: int):
-        return Command(np.zeros(6), np.zeros(JOINTS), np.tile(q[7:], (SUBSTEPS, 1)))
-
-    fallen = follow(made, limp, swaying(made.body, 2.0))
+    fallen = follow(made, Limp(), swaying(made.body, 2.0))
     assert "above the floor" in fallen.fell
     assert len(fallen.q) < 2.0 * 120
 
