@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 
@@ -13,12 +14,38 @@ from kincast.models.twin.person import Person
 ACTIONS = 40
 
 
+@runtime_checkable
+class Actuation(Protocol):
+    """How a body is driven: what an action is made of. Its first six numbers are the residual at the pelvis."""
+
+    @property
+    def size(self) -> int:
+        """Numbers of an action."""
+        ...
+
+    def held(
+        self, person: Person, action: Float[Array, "*n action"], limit: Float[Array, "*n"]
+    ) -> Float[Array, "*n held"]:
+        """MuJoCo's controls up to the servos', held over a control step; residual within ``limit`` body weights."""
+        ...
+
+
 @dataclass(frozen=True)
 class ActionConfig:
-    """An action of one is ``residual_force`` body weights (its moment: times ``moment_arm_m``) and ``Person.torque_Nm`` at the joints."""
+    """Torque driven. An action of one is ``residual_force`` body weights (its moment: times ``moment_arm_m``) and ``Person.torque_Nm`` at the joints."""
 
     residual_force: float = 1.0
     moment_arm_m: float = 0.15
+
+    @property
+    def size(self) -> int:
+        return ACTIONS
+
+    def held(
+        self, person: Person, action: Float[Array, "*n 40"], limit: Float[Array, "*n"]
+    ) -> Float[Array, "*n 40"]:
+        xp = action.__array_namespace__()
+        return xp.concat([residual_of(self, person, action, limit), torque_of(person, action)], axis=-1)
 
 
 def residual_of(

@@ -42,6 +42,14 @@ class Planned:
     force: Float64[np.ndarray, "2 3"]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a reference's own feet say of the load: gate on every sole point, expected share of the right foot."""
+
+    gate: Float64[np.ndarray, "2 point"]
+    share: float
+
+
 class ContactPlan:
     """Preallocated; every answer depends on its arguments alone."""
 
@@ -55,6 +63,16 @@ class ContactPlan:
         self._armature, self._damping = model.dof_armature.copy(), model.dof_damping.copy()
         self._coupling = twin.body.coupling
 
+    def wanted(self, q: Float64[np.ndarray, "41"], v: Float64[np.ndarray, "40"]) -> Wanted:
+        """Of the reference in ``q, v``; worth keeping where one row is asked for often."""
+        still = np.zeros(40)
+        self._dynamics.set_motion(MotionState(0, q, v, still, still, still, still))
+        sole = self._dynamics.sole_state()
+        speed = np.linalg.norm(sole.velocity, axis=2)
+        height = sole.position[:, :, 2]
+        gate = contact_gate(height, speed, self._config.contact)
+        return Wanted(gate, expected_share(self._feet.observe(sole, height, speed, gate, np.zeros(2))))
+
     def plan(
         self,
         q: Float64[np.ndarray, "41"],
@@ -64,29 +82,29 @@ class ContactPlan:
         wanted_v: Float64[np.ndarray, "40"],
     ) -> Planned:
         """What acceleration ``a`` in state ``q, v`` demands, and what the feet can give of it where the reference is in ``wanted_q, wanted_v``."""
+        return self.plan_for(q, v, a, self.wanted(wanted_q, wanted_v))
+
+    def plan_for(
+        self,
+        q: Float64[np.ndarray, "41"],
+        v: Float64[np.ndarray, "40"],
+        a: Float64[np.ndarray, "40"],
+        wanted: Wanted,
+    ) -> Planned:
+        """The same where the reference wants that load."""
         still = np.zeros(40)
         dynamics = self._dynamics
-        dynamics.set_motion(MotionState(0, wanted_q, wanted_v, still, still, still, still))
-        wanted_gate, wanted_share = self._wanted()
         qfrc = dynamics.set_motion(MotionState(0, q, v, a, still, still, still))
         wrench = dynamics.demanded_wrench(qfrc)
-        points, gate, expected = self._soles(wanted_gate, wanted_share)
+        points, gate, expected = self._soles(wanted)
         found = self._solver.solve(wrench, dynamics.pelvis, points, gate, expected)
         feet = dynamics.foot_forces(found.loads, points, found.force, found.cop, found.free_torque)
         # the simulated joints have rotor inertia and damping that the skeleton has not
         own = self._armature * self._coupling.full_qacc(q, v, a) + self._damping * dynamics.data.qvel
         return Planned(qfrc + own @ dynamics.velocity_map, feet, found.force)
 
-    def _wanted(self) -> tuple[Float64[np.ndarray, "2 point"], float]:
-        """Of the reference: gate on the load of every sole point, expected share of the right foot."""
-        sole = self._dynamics.sole_state()
-        speed = np.linalg.norm(sole.velocity, axis=2)
-        height = sole.position[:, :, 2]
-        gate = contact_gate(height, speed, self._config.contact)
-        return gate, expected_share(self._feet.observe(sole, height, speed, gate, np.zeros(2)))
-
     def _soles(
-        self, wanted_gate: Float64[np.ndarray, "2 point"], wanted_share: float
+        self, wanted: Wanted
     ) -> tuple[Float64[np.ndarray, "2 point 3"], Float64[np.ndarray, "2 point"], LoadPrior]:
         c = self._config
         sole = self._dynamics.sole_state()
@@ -95,15 +113,15 @@ class ContactPlan:
         points = sole.position.copy()
         points[:, :, 2] = 0.0
         own = contact_gate(height, speed, c.contact)
-        gate = np.sqrt(own * wanted_gate)
+        gate = np.sqrt(own * wanted.gate)
         feet = self._feet.observe(sole, height, speed, own, np.zeros(2))
         flat = float(np.prod(flatness(gate)))
         along = ((points[:, :, :2] - feet.heel[:, None, :]) * feet.forward[:, None, :]).sum(axis=2)
         place = expected_place(feet)
         # who carries how much is told by the simulated feet, unless the reference stands on others
-        apart = float(np.abs(flatness(own) - flatness(wanted_gate)).max())
+        apart = float(np.abs(flatness(own) - flatness(wanted.gate)).max())
         prior = LoadPrior(
-            (1.0 - apart) * expected_share(feet) + apart * wanted_share,
+            (1.0 - apart) * expected_share(feet) + apart * wanted.share,
             c.share_weight * (1.0 - flat) + c.still_share_weight * flat,
             place,
             along - place[:, None],

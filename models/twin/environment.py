@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float, Int
 
 from kincast.models.rotations import Array
-from kincast.models.twin.action import ActionConfig, residual_of, servo_controls, torque_of
+from kincast.models.twin.action import ActionConfig, Actuation, servo_controls
 from kincast.models.twin.bank import MotionBank, row_of, window
 from kincast.models.twin.loads import FootLoads, foot_loads
 from kincast.models.twin.model import SUBSTEPS, TwinConfig
@@ -25,13 +25,23 @@ from kincast.models.twin.termination import TerminationConfig, ended
 
 @dataclass(frozen=True)
 class EnvironmentConfig:
-    """Everything that decides what a policy sees, does and is paid for."""
+    """Everything that decides what a policy sees, does and is paid for.
+
+    Raises:
+        ValueError: the observation expects actions of another size.
+    """
 
     twin: TwinConfig = field(default_factory=TwinConfig)
     observation: ObservationConfig = field(default_factory=ObservationConfig)
-    action: ActionConfig = field(default_factory=ActionConfig)
+    action: Actuation = field(default_factory=ActionConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     termination: TerminationConfig = field(default_factory=TerminationConfig)
+
+    def __post_init__(self) -> None:
+        if self.observation.actions != self.action.size:
+            raise ValueError(
+                f"observation of {self.observation.actions} actions, there are {self.action.size}"
+            )
 
 
 class Place(NamedTuple):
@@ -53,15 +63,17 @@ class Outcome(NamedTuple):
 
 
 def controls(
-    config: EnvironmentConfig, person: Person, bank: MotionBank, place: Place, action: Float[Array, "*n 40"]
+    config: EnvironmentConfig,
+    person: Person,
+    bank: MotionBank,
+    place: Place,
+    action: Float[Array, "*n action"],
 ) -> Float[Array, "*n substep control"]:
     """MuJoCo's ``ctrl`` at the physics steps of the control step that begins at ``place.row``."""
     xp = action.__array_namespace__()
     q, v, a = row_of(window(bank, place.clip, place.row, (0,)), 0)
     servo = servo_controls(config.twin, q, v, a).astype(action.dtype)
-    held = xp.concat(
-        [residual_of(config.action, person, action, place.residual_limit), torque_of(person, action)], axis=-1
-    )
+    held = config.action.held(person, action, place.residual_limit)
     held = xp.broadcast_to(held[..., None, :], (*held.shape[:-1], SUBSTEPS, held.shape[-1]))
     return xp.concat([held, servo], axis=-1)
 
@@ -74,8 +86,8 @@ def outcome(
     q: Float[Array, "*n 41"],
     v: Float[Array, "*n 40"],
     sensordata: Float[Array, "*n s"],
-    action: Float[Array, "*n 40"],
-    previous_action: Float[Array, "*n 40"],
+    action: Float[Array, "*n action"],
+    previous_action: Float[Array, "*n action"],
 ) -> Outcome:
     """After the physics: ``place.row`` is the row now reached, ``action`` what led there.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import mujoco
 import mujoco.rollout
@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from kincast.models.twin.bank import MotionBank
 from kincast.models.twin.environment import EnvironmentConfig, Outcome, Place, controls, outcome
+from kincast.models.twin.loads import foot_loads
 from kincast.models.twin.model import Twin
 from kincast.models.twin.person import Person, person_of
 
@@ -44,7 +45,8 @@ class CEnvironments:
         self._data = [mujoco.MjData(model) for _ in range(max(1, threads))]
         self._rollout = mujoco.rollout.Rollout(nthread=threads if threads > 1 else 0)
         self._state = np.zeros((0, mujoco.mj_stateSize(model, _STATE)))
-        self._previous = np.zeros((0, 40))
+        self._previous = np.zeros((0, self.config.action.size))
+        self._sensed = np.zeros((0, model.nsensordata))
         self.place = Place(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
 
     def reset(
@@ -53,7 +55,8 @@ class CEnvironments:
         """All instances anew: each in the reference's state at its clip and row."""
         n = len(clip)
         self._state = np.zeros((n, self._state.shape[1]))
-        self._previous = np.zeros((n, 40))
+        self._previous = np.zeros((n, self._previous.shape[1]))
+        self._sensed = np.zeros((n, self._sensed.shape[1]))
         self.place = Place(np.array(clip), np.array(row), np.full(n, float(residual_limit)))
         return self.reset_some(np.ones(n, bool), clip, row)
 
@@ -69,16 +72,17 @@ class CEnvironments:
             q, v = np.asarray(self.bank.rows.q[at], float), np.asarray(self.bank.rows.v[at], float)
             self._state[i, 1 : 1 + self._nq] = coupling.full_qpos(q)
             self._state[i, 1 + self._nq : 1 + self._nq + self._nv] = coupling.full_qvel(q, v)
+            self._state[i, 1 + self._nq + self._nv :] = 0.0
             self._previous[i] = 0.0
+            self._sensed[i] = 0.0
         self.place = place
         q, v = self.state()
-        nothing = np.zeros((len(q), self._twins[0].model.nsensordata))
         found = outcome(
-            self.config, self.people(), self.bank, place, q, v, nothing, self._previous, self._previous
+            self.config, self.people(), self.bank, place, q, v, self._sensed, self._previous, self._previous
         )
         return np.asarray(found.observation)
 
-    def step(self, action: Float[np.ndarray, "n 40"]) -> Outcome:
+    def step(self, action: Float[np.ndarray, "n action"]) -> Outcome:
         """One control step of every instance."""
         models = [self._twins[k].model for k in self._person_of_clip[self.place.clip]]
         ctrl = controls(self.config, self.people(), self.bank, self.place, action)
@@ -86,7 +90,7 @@ class CEnvironments:
             np.asarray(x)[:, -1]
             for x in self._rollout.rollout(models, self._data, self._state, np.asarray(ctrl))
         )
-        self._state = state.copy()
+        self._state, self._sensed = state.copy(), sensed.copy()
         self.place = self.place._replace(row=self.place.row + 1)
         q, v = self.state()
         found = outcome(
@@ -94,6 +98,34 @@ class CEnvironments:
         )
         self._previous = action.copy()
         return found
+
+    def limit_residual(self, limit: float) -> None:
+        """From now on at most so many body weights, for every instance."""
+        self.place = self.place._replace(residual_limit=np.full(len(self.place.clip), float(limit)))
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """All that the next step depends on."""
+        place = {f"place_{name}": values.copy() for name, values in self.place._asdict().items()}
+        return {
+            "state": self._state.copy(),
+            "previous": self._previous.copy(),
+            "sensed": self._sensed.copy(),
+            **place,
+        }
+
+    def restore(self, snapshot: Mapping[str, np.ndarray]) -> Float[np.ndarray, "n observation"]:
+        """Go on from a snapshot; the observation there."""
+        self._state, self._previous, self._sensed = (
+            np.array(snapshot[name]) for name in ("state", "previous", "sensed")
+        )
+        self.place = Place(*(np.array(snapshot[f"place_{name}"]) for name in Place._fields))
+        return self.reset_some(np.zeros(len(self._state), bool), *(np.asarray(x) for x in self.place[:2]))
+
+    def situation(
+        self,
+    ) -> tuple[Float[np.ndarray, "n 2 3"], Float[np.ndarray, "n action"]]:
+        """Force on the feet (N) and the previous action, as the observation has them beside pose and velocity."""
+        return np.asarray(foot_loads(self._sensed).force), self._previous.copy()
 
     def people(self) -> Person:
         """The person of every instance."""

@@ -27,7 +27,7 @@ class MjxState(NamedTuple):
     qpos: Float[jax.Array, "*n nq"]
     qvel: Float[jax.Array, "*n nv"]
     warmstart: Float[jax.Array, "*n nv"]
-    previous_action: Float[jax.Array, "*n 40"]
+    previous_action: Float[jax.Array, "*n action"]
     place: Place
 
 
@@ -54,7 +54,7 @@ class MjxEnvironments:
     ) -> tuple[MjxState, Float[jax.Array, " observation"]]:
         """The reference's state at a clip's row, and what is seen there."""
         at = self.bank.start[clip] + row
-        still = jnp.zeros(40)
+        still = jnp.zeros(self.config.action.size)
         state = MjxState(
             self.start_qpos[at],
             self.start_qvel[at],
@@ -65,7 +65,7 @@ class MjxEnvironments:
         found = self._outcome(state, jnp.zeros_like(self.blank.sensordata), still)
         return state, jnp.asarray(found.observation)
 
-    def step(self, state: MjxState, action: Float[jax.Array, "40"]) -> tuple[MjxState, Outcome]:
+    def step(self, state: MjxState, action: Float[jax.Array, " action"]) -> tuple[MjxState, Outcome]:
         """One control step of one instance."""
         who = self.person_of_clip[state.place.clip]
         model = jax.tree.map(lambda values: values[who], self.models)
@@ -93,7 +93,7 @@ class MjxEnvironments:
         return Person(*(values[who] for values in self.people))
 
     def _outcome(
-        self, state: MjxState, sensordata: Float[jax.Array, " s"], action: Float[jax.Array, "40"]
+        self, state: MjxState, sensordata: Float[jax.Array, " s"], action: Float[jax.Array, " action"]
     ) -> Outcome:
         q, v = state.qpos[self.independent_qpos], state.qvel[self.independent_dof]
         return outcome(

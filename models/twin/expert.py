@@ -15,7 +15,7 @@ from jaxtyping import Float64
 
 from kincast.models.kinematics import difference
 from kincast.models.twin.action import servo_controls
-from kincast.models.twin.contact_plan import ContactPlan, ContactPlanConfig
+from kincast.models.twin.contact_plan import ContactPlan, ContactPlanConfig, Wanted
 from kincast.models.twin.controller import Command
 from kincast.models.twin.loads import FootLoads
 from kincast.models.twin.model import RESIDUALS, Twin
@@ -56,14 +56,32 @@ class Expert:
         loads: FootLoads | None = None,
     ) -> Command:
         """What to do from row ``row`` of the reference to the next, in state ``q, v``; the feet's ``loads`` do not matter."""
-        omega = 2.0 * np.pi * self._config.frequency_hz
         target_q, target_v, target_a = (np.asarray(x[row]) for x in (reference.q, reference.v, reference.a))
+        wanted = self.wanted(target_q, target_v)
+        residual, torque = self.forces(q, v, target_q, target_v, target_a, wanted)
+        servo = np.asarray(servo_controls(self._twin.config, target_q, target_v, target_a))
+        return Command(residual, torque, servo)
+
+    def wanted(self, target_q: Float64[np.ndarray, "41"], target_v: Float64[np.ndarray, "40"]) -> Wanted:
+        """What a row of the reference says of the load, for :meth:`forces`; of the row alone."""
+        return self._plan.wanted(target_q, target_v)
+
+    def forces(
+        self,
+        q: Float64[np.ndarray, "41"],
+        v: Float64[np.ndarray, "40"],
+        target_q: Float64[np.ndarray, "41"],
+        target_v: Float64[np.ndarray, "40"],
+        target_a: Float64[np.ndarray, "40"],
+        wanted: Wanted,
+    ) -> tuple[Float64[np.ndarray, "6"], Float64[np.ndarray, "34"]]:
+        """Residual (after the limit) and joint torques in state ``q, v``."""
+        omega = 2.0 * np.pi * self._config.frequency_hz
         damping = 2.0 * self._config.damping * omega
         pull = omega**2 * np.asarray(difference(q, target_q)) + damping * (target_v - v)
-        plan = self._plan.plan(q, v, target_a + pull, target_q, target_v)
+        plan = self._plan.plan_for(q, v, target_a + pull, wanted)
         rest = plan.demanded - plan.feet
-        servo = np.asarray(servo_controls(self._twin.config, target_q, target_v, target_a))
-        return Command(self._limited(rest[:RESIDUALS]), rest[RESIDUALS:], servo)
+        return self._limited(rest[:RESIDUALS]), rest[RESIDUALS:]
 
     def _limited(self, residual: Float64[np.ndarray, "6"]) -> Float64[np.ndarray, "6"]:
         most = self._config.residual_limit * self._twin.weight_N

@@ -15,11 +15,12 @@ from jaxtyping import Float
 from kincast.models.errors import UserMistakeError
 from kincast.models.kinematics import difference
 from kincast.models.rotations import Array, matrix_from_quaternion
+from kincast.models.twin.action import ACTIONS
 from kincast.models.twin.loads import FootLoads
 from kincast.models.twin.model import CONTROL_HZ
 from kincast.models.twin.person import Person
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 
 
 class ObservationLayoutError(UserMistakeError):
@@ -30,10 +31,14 @@ class ObservationLayoutError(UserMistakeError):
 class ObservationConfig:
     """``look_ahead``: which rows of the reference are shown, in control steps of 1/120 s from the present one.
 
-    As published by default, (0, 1, 2, 4, 8, 16) at 90 Hz, in time about. A policy without future sees (0,).
+    As published by default, (0, 1, 2, 4, 8, 16) at 90 Hz, in time about. A policy without future sees (0,). The first row is
+    told by its difference from the simulated state, every later one by its difference from the row before: the
+    reference's acceleration then stands in one number and need not be learned as a small difference of large ones.
+    ``actions``: how many numbers an action has.
     """
 
     look_ahead: tuple[int, ...] = (0, 1, 3, 5, 11, 21)
+    actions: int = ACTIONS
 
 
 def layout(config: ObservationConfig) -> tuple[tuple[str, int], ...]:
@@ -46,7 +51,7 @@ def layout(config: ObservationConfig) -> tuple[tuple[str, int], ...]:
         ("pelvis_rate", 3),
         ("joint_rates", 34),
         ("foot_forces", 6),
-        ("previous_action", 40),
+        ("previous_action", config.actions),
         ("log_scales", 8),
         ("log_mass", 1),
     )
@@ -87,7 +92,7 @@ def observe(
     q: Float[Array, "*n 41"],
     v: Float[Array, "*n 40"],
     loads: FootLoads,
-    previous_action: Float[Array, "*n 40"],
+    previous_action: Float[Array, "*n action"],
     ahead_q: Float[Array, "*n ahead 41"],
     ahead_v: Float[Array, "*n ahead 40"],
 ) -> Float[Array, "*n observation"]:
@@ -109,9 +114,11 @@ def observe(
         person.log_scales,
         person.log_mass[..., None],
     ]
+    from_q, from_v = q, v
     for k in range(ahead_q.shape[-2]):
-        gap = difference(q, ahead_q[..., k, :])
-        faster = ahead_v[..., k, :] - v
+        gap = difference(from_q, ahead_q[..., k, :])
+        faster = ahead_v[..., k, :] - from_v
+        from_q, from_v = ahead_q[..., k, :], ahead_v[..., k, :]
         for step in (gap, faster):
             parts += [_turned(xp, step[..., 0:3], cos, sin), step[..., 3:]]
     return xp.concat(parts, axis=-1)

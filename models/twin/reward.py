@@ -79,8 +79,8 @@ def reward(
     q: Float[Array, "*n 41"],
     v: Float[Array, "*n 40"],
     loads: FootLoads,
-    action: Float[Array, "*n 40"],
-    previous_action: Float[Array, "*n 40"],
+    action: Float[Array, "*n action"],
+    previous_action: Float[Array, "*n action"],
     target: Target,
     ended: Bool[Array, "*n"],
 ) -> RewardTerms:
