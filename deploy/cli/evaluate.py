@@ -15,8 +15,8 @@ class Evaluate:
 
     library: Positional[Path]
     """Folder that `kincast library` wrote."""
-    split: Literal["train", "test", "all"] = "test"
-    """Whose motions: people trained on, people kept for testing, or all. The expert is trained on nobody."""
+    split: Literal["train", "validation", "test", "all"] = "test"
+    """Whose motions: people trained on, kept for choosing or for testing, or all. The expert is trained on nobody."""
     residual: float = float("inf")
     """Greatest residual force at the pelvis, in body weights."""
     longest: float = float("inf")

@@ -1,4 +1,4 @@
-"""From motions of any origin to a library: put on the floor, judged, written, listed."""
+"""From motions of any origin to clips: put on the floor, judged, written, listed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from jaxtyping import Bool, Float64, Int64
 
 from kincast.models.body import BodyParameters, build_body
 from kincast.models.twin.soles import ground_under
-from kincast.offline.motion_library.clip import Clip, ClipForces, Origin
+from kincast.offline.motion_library.clip import Clip, ClipForces, Origin, Support
 from kincast.offline.motion_library.gates import GateConfig, Reason, reasons_in_motion, reasons_in_time
-from kincast.offline.motion_library.index import INDEX, Entry, Index, Rejected, Split, entry_of, split_of
+from kincast.offline.motion_library.index import Index, Split, split_of
 from kincast.offline.motion_library.smooth import smooth_motion
-from kincast.offline.motion_library.storage import write_clip
-from kincast.offline.motion_library.supported import support_reasons
+from kincast.offline.motion_library.supported import support_reasons, supported_share
+from kincast.offline.motion_library.writer import LibraryWriter
 
 GROUND_CUTOFF_HZ = 6.0
 """Of the velocities that tell standing feet from moving ones."""
@@ -28,7 +28,8 @@ FASTEST_HZ = 130.0
 class RawMotion:
     """Poses as a source gives them, in the source's world: the floor anywhere near, perhaps on a belt.
 
-    ``belt_speed_m_s``: declared (0: a floor), or None where nobody said. ``forces`` in the same world.
+    ``belt_speed_m_s``: declared (0: a floor), or None where nobody said. ``forces`` in the same world. ``support``: what
+    carries the person beside the feet (a kind of :data:`~kincast.offline.motion_library.clip.SUPPORTS`), where somebody said.
     """
 
     name: str
@@ -39,6 +40,7 @@ class RawMotion:
     origin: Origin
     belt_speed_m_s: float | None = None
     forces: ClipForces | None = None
+    support: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def judged(motion: RawMotion, config: GateConfig | None = None) -> Judged:
         origin=motion.origin,
         forces=forces,
     )
+    if motion.support:
+        return Judged(motion, replace(clip, support=Support(motion.support, "", supported_share(clip))))
     reasons = support_reasons(clip, config)
     return Judged(motion, None if reasons else clip, reasons)
 
@@ -95,12 +99,12 @@ def thinned(motion: RawMotion) -> RawMotion:
     return motion if every < 2 else part(motion, motion.name, slice(0, None, every))
 
 
-def part(motion: RawMotion, name: str, rows: slice) -> RawMotion:
+def part(motion: RawMotion, name: str, rows: slice | Int64[np.ndarray, " row"]) -> RawMotion:
     """Some rows of a motion."""
-    forces = motion.forces
-    if forces is not None:
-        forces = ClipForces(forces.force[rows], forces.cop[rows], forces.measured[rows])
-    return replace(motion, name=name, t_ns=motion.t_ns[rows], q=motion.q[rows], forces=forces)
+    f = motion.forces
+    if f is not None:
+        f = ClipForces(f.force[rows], f.cop[rows], f.measured[rows], f.known[rows])
+    return replace(motion, name=name, t_ns=motion.t_ns[rows], q=motion.q[rows], forces=f)
 
 
 def tracked_parts(motion: RawMotion, tracked: Bool[np.ndarray, " time"], gap_s: float) -> Iterable[RawMotion]:
@@ -111,18 +115,7 @@ def tracked_parts(motion: RawMotion, tracked: Bool[np.ndarray, " time"], gap_s: 
     cuts = np.flatnonzero(np.diff(motion.t_ns[rows]) > gap_s * 1e9) + 1
     pieces = np.split(rows, cuts)
     for k, piece in enumerate(pieces):
-        kept = replace(
-            motion,
-            name=motion.name if len(pieces) == 1 else f"{motion.name}-{k + 1}",
-            t_ns=motion.t_ns[piece],
-            q=motion.q[piece],
-            forces=None
-            if motion.forces is None
-            else ClipForces(
-                motion.forces.force[piece], motion.forces.cop[piece], motion.forces.measured[piece]
-            ),
-        )
-        yield kept
+        yield part(motion, motion.name if len(pieces) == 1 else f"{motion.name}-{k + 1}", piece)
 
 
 def build_library(
@@ -134,12 +127,10 @@ def build_library(
 ) -> Index:
     """Write all motions that suit, and the index of those and of the others.
 
-    ``splits``: person -> train or test, where it is decided; others by :func:`split_of`. A person's second motion of one
+    ``splits``: person -> split, where it is decided; others by :func:`split_of`. A person's second motion of one
     name is numbered.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    entries: list[Entry] = []
-    rejected: list[Rejected] = []
+    writer = LibraryWriter(folder)
     taken: set[tuple[str, str]] = set()
     for given in motions:
         motion, number = given, 1
@@ -148,19 +139,12 @@ def build_library(
             motion = replace(given, name=f"{given.name} ({number})")
         taken.add((motion.person, motion.name))
         answer = judged(motion, config)
+        key = f"{motion.person}/{motion.name}"
         if answer.clip is None:
-            rejected.append(Rejected(motion.name, motion.person, motion.origin.source, answer.reasons))
+            writer.leave_out(key, motion.person, motion.name, motion.origin.source, answer.reasons)
             tell(f"{motion.name}: kept out, {'; '.join(r.sentence for r in answer.reasons)}")
             continue
-        file = f"{_file_name(motion.name)}-{len(entries):04d}.npz"
-        write_clip(folder / file, answer.clip)
         split = (splits or {}).get(motion.person) or split_of(motion.person)
-        entries.append(entry_of(answer.clip, file, folder, split))
+        writer.keep(key, answer.clip, split)
         tell(f"{motion.name}: {answer.clip.seconds:.1f} s, {split}")
-    index = Index(tuple(entries), tuple(rejected))
-    (folder / INDEX).write_text(index.to_json(), encoding="utf-8")
-    return index
-
-
-def _file_name(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)[:60]
+    return writer.finish()

@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from kincast.models.body.parameters import BodyParameters
 
-METHODS = ("refit", "replay", "markers", "skeleton")
-"""How poses came about: refit or replay of cameras or optical markers; joint centres of a mocap skeleton file."""
+METHODS = ("refit", "replay", "markers", "skeleton", "generated")
+"""How poses came about: refit or replay of cameras; optical markers; joint centres of a mocap skeleton file; or made up."""
+SUPPORTS = ("cane", "seat", "rail")
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,24 @@ class Origin:
 class ClipForces:
     """World force (N) on and centre of pressure (m) under the right and left foot, at the clip's instants.
 
-    ``measured``: by force plates; elsewhere the optimiser's estimate from motion. ``cop`` of an unloaded foot means nothing.
+    ``measured``: by force plates; elsewhere the optimiser's estimate from motion, where it is ``known`` at all.
+    ``cop`` of an unloaded foot means nothing.
     """
 
     force: Float32[np.ndarray, "time 2 3"]
     cop: Float32[np.ndarray, "time 2 3"]
     measured: Bool[np.ndarray, "time 2"]
+    known: Bool[np.ndarray, "time 2"]
+
+
+@dataclass(frozen=True)
+class Support:
+    """What carries the person beside the feet: ``kind`` of :data:`SUPPORTS`, ``side`` of the hand that holds it ("r", "l", or ""),
+    ``share`` of the body weight it takes at the clip's instants, as declared or as the feet leave it unexplained."""
+
+    kind: str
+    side: str
+    share: Float32[np.ndarray, " time"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,7 @@ class Clip:
     ground_velocity_m_s: Float64[np.ndarray, "2"]
     origin: Origin
     forces: ClipForces | None = None
+    support: Support | None = None
 
     @property
     def seconds(self) -> float:

@@ -13,6 +13,7 @@ from kincast.models.errors import UserMistakeError
 from kincast.offline.motion_library.build import RawMotion, tracked_parts
 from kincast.offline.motion_library.clip import ClipForces, Origin
 from kincast.offline.motion_library.gates import GateConfig
+from kincast.offline.motion_library.measured_forces import with_plates
 from kincast.offline.truth import TruthForces
 from kincast.streaming.results import columns
 from kincast.streaming.results.ground_frame import from_opensim
@@ -93,29 +94,11 @@ def _forces(results: ResultsFolder, plates: TruthForces | None, t_ns: np.ndarray
     force = np.zeros((len(t_ns), 2, 3))
     cop = np.zeros((len(t_ns), 2, 3))
     measured = np.zeros((len(t_ns), 2), bool)
+    known = np.full((len(t_ns), 2), results.ground_forces is not None)
     if results.ground_forces is not None:
         for foot, side in enumerate(SIDES):
             for values, kind in ((force, "v"), (cop, "p")):
                 found = [results.ground_forces.column(f"ground_force_{side}_{kind}{a}") for a in "xyz"]
                 values[:, foot] = from_opensim(np.stack(found, axis=1))
-    if plates is not None:
-        time_s = t_ns * 1e-9
-        inside = (time_s >= plates.time_s[0]) & (time_s <= plates.time_s[-1])
-        seen_force = _interpolated(time_s, plates.time_s, plates.force)
-        seen_cop = _interpolated(time_s, plates.time_s, np.nan_to_num(plates.cop))
-        for foot in range(2):
-            sees = np.interp(time_s, plates.time_s, plates.plates_see[:, foot].astype(float)) > 0.99
-            measured[:, foot] = inside & sees
-            rows = measured[:, foot]
-            force[rows, foot] = seen_force[rows, foot]
-            known = np.isfinite(plates.cop[:, foot]).all(axis=1)
-            with_cop = rows & (np.interp(time_s, plates.time_s, known.astype(float)) > 0.99)
-            cop[with_cop, foot] = seen_cop[with_cop, foot]
-    return ClipForces(force.astype(np.float32), cop.astype(np.float32), measured)
-
-
-def _interpolated(
-    time_s: np.ndarray, known_s: np.ndarray, values: Float64[np.ndarray, "row 2 3"]
-) -> Float64[np.ndarray, "time 2 3"]:
-    flat = values.reshape(len(values), 6)
-    return np.stack([np.interp(time_s, known_s, c) for c in flat.T], axis=1).reshape(-1, 2, 3)
+    estimated = ClipForces(force.astype(np.float32), cop.astype(np.float32), measured, known)
+    return estimated if plates is None else with_plates(estimated, plates, t_ns)

@@ -19,11 +19,12 @@ from kincast.offline.motion_library.gates import Reason
 from kincast.offline.motion_library.storage import read_clip
 
 SCHEMA = "kincast motion library"
-VERSION = 1
+VERSION = 2
+"""2: a third split, variants and their originals, support beside the feet, keys of what clips were made from."""
 INDEX = "library.json"
-TEST_SHARE = 0.2
+TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
 
-Split = Literal["train", "test"]
+Split = Literal["train", "validation", "test"]
 
 
 class LibraryFormatError(UserMistakeError):
@@ -32,7 +33,11 @@ class LibraryFormatError(UserMistakeError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One clip of the library; ``file`` is relative to the folder, ``measured_s`` how long plates saw a foot."""
+    """One clip of the library; ``file`` is relative to the folder, ``measured_s`` how long plates saw a foot.
+
+    ``key`` says what it was made from, ``made_of`` the name of the clip it is a variant of, ``changes`` how; ``support``: what
+    carries the person beside the feet ("" nothing).
+    """
 
     name: str
     person: str
@@ -45,6 +50,10 @@ class Entry:
     method: str
     source: str
     licence: str
+    key: str
+    made_of: str
+    changes: tuple[str, ...]
+    support: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,8 @@ class Rejected:
     person: str
     source: str
     reasons: tuple[Reason, ...]
+    key: str
+    made_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,9 +81,11 @@ class Index:
 
 
 def split_of(person: str) -> Split:
-    """Where a person belongs when nobody says: by a hash of the name, about one in five is tested on."""
-    digest = hashlib.sha256(person.encode()).digest()
-    return "test" if int.from_bytes(digest[:4], "big") < TEST_SHARE * 2**32 else "train"
+    """Where a person belongs when nobody says: by a hash of the name, about one in five is tested on, one in ten validated on."""
+    place = int.from_bytes(hashlib.sha256(person.encode()).digest()[:4], "big") / 2**32
+    if place < TEST_SHARE:
+        return "test"
+    return "validation" if place < TEST_SHARE + VALIDATION_SHARE else "train"
 
 
 class Library:
@@ -86,12 +99,23 @@ class Library:
         self.folder = folder
         self.index = read_index(folder)
 
-    def entries(self, split: Split | None = None) -> tuple[Entry, ...]:
-        return tuple(e for e in self.index.entries if split is None or e.split == split)
+    def entries(
+        self, split: Split | None = None, supported: bool = False, variants: bool = True
+    ) -> tuple[Entry, ...]:
+        """Those of ``split``; motions that a seat or a cane helps to carry only where ``supported``, made-up variants only where ``variants``."""
+        return tuple(
+            e
+            for e in self.index.entries
+            if (split is None or e.split == split)
+            and (supported or not e.support)
+            and (variants or not e.made_of)
+        )
 
-    def clips(self, split: Split | None = None) -> Iterator[Clip]:
+    def clips(
+        self, split: Split | None = None, supported: bool = False, variants: bool = True
+    ) -> Iterator[Clip]:
         """The clips, one after the other; a file that was changed since is refused."""
-        for entry in self.entries(split):
+        for entry in self.entries(split, supported, variants):
             yield self.clip(entry)
 
     def clip(self, entry: Entry) -> Clip:
@@ -124,7 +148,7 @@ def read_index(folder: Path) -> Index:
         index = Index(
             tuple(_entry(e) for e in document["entries"]),
             tuple(
-                Rejected(r["name"], r["person"], r["source"], tuple(Reason(**x) for x in r["reasons"]))
+                Rejected(**{**r, "reasons": tuple(Reason(**x) for x in r["reasons"])})
                 for r in document["rejected"]
             ),
         )
@@ -133,12 +157,12 @@ def read_index(folder: Path) -> Index:
     splits: dict[str, str] = {}
     for entry in index.entries:
         if splits.setdefault(entry.person, entry.split) != entry.split:
-            raise LibraryFormatError(f"{path}: {entry.person} is both trained and tested on")
+            raise LibraryFormatError(f"{path}: {entry.person} is in two splits, {entry.split} and another")
     return index
 
 
 def _entry(document: dict[str, Any]) -> Entry:
-    entry = Entry(**document)
+    entry = Entry(**{**document, "changes": tuple(document["changes"])})
     if entry.split not in get_args(Split):
         raise ValueError(f"split {entry.split!r}")
     if Path(entry.file).is_absolute() or ".." in Path(entry.file).parts:
@@ -146,7 +170,7 @@ def _entry(document: dict[str, Any]) -> Entry:
     return entry
 
 
-def entry_of(clip: Clip, file: str, folder: Path, split: Split) -> Entry:
+def entry_of(clip: Clip, file: str, folder: Path, split: Split, key: str, made_of: str = "") -> Entry:
     """What the index says of a clip that was written to ``folder / file``."""
     measured_s = 0.0
     if clip.forces is not None and len(clip.t_ns) > 1:
@@ -163,4 +187,8 @@ def entry_of(clip: Clip, file: str, folder: Path, split: Split) -> Entry:
         method=clip.origin.method,
         source=clip.origin.source,
         licence=clip.origin.licence,
+        key=key,
+        made_of=made_of,
+        changes=clip.origin.changes,
+        support=clip.support.kind if clip.support else "",
     )

@@ -39,10 +39,9 @@ def reference_of(
     if clip.forces is not None:
         force = _interpolated(t_ns, clip.t_ns, clip.forces.force)
         cop = _interpolated(t_ns, clip.t_ns, clip.forces.cop)
-        known[:] = True
         for foot in range(2):
-            share = np.interp(t_ns, clip.t_ns, clip.forces.measured[:, foot].astype(float))
-            measured[:, foot] = share > 0.99
+            for flags, given in ((known, clip.forces.known), (measured, clip.forces.measured)):
+                flags[:, foot] = np.interp(t_ns, clip.t_ns, given[:, foot].astype(float)) > 0.99
     cop[force[..., 2] < LOADED_N] = 0.0
     return Reference(motion.q, motion.v, motion.a, force, cop, known, measured)
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from kincast.models.body.parameters import BodyParameters, BodyParametersError
 from kincast.models.errors import UserMistakeError
-from kincast.offline.motion_library.clip import METHODS, Clip, ClipForces, Origin
+from kincast.offline.motion_library.clip import METHODS, SUPPORTS, Clip, ClipForces, Origin, Support
 
 SCHEMA = "kincast clip"
-VERSION = 1
+VERSION = 2
+"""2: support beside the feet; forces say where they are known."""
 
 
 class ClipFormatError(UserMistakeError):
@@ -34,6 +35,7 @@ def write_clip(path: Path, clip: Clip) -> None:
         "method": clip.origin.method,
         "licence": clip.origin.licence,
         "changes": list(clip.origin.changes),
+        "support": None if clip.support is None else {"kind": clip.support.kind, "side": clip.support.side},
     }
     arrays = {
         "t_ns": clip.t_ns,
@@ -46,7 +48,10 @@ def write_clip(path: Path, clip: Clip) -> None:
             "force": clip.forces.force,
             "cop": clip.forces.cop,
             "measured": clip.forces.measured,
+            "known": clip.forces.known,
         }
+    if clip.support is not None:
+        arrays["support_share"] = clip.support.share
     text = np.frombuffer(json.dumps(meta, sort_keys=True, allow_nan=False).encode(), np.uint8)
     with path.open("wb") as file:
         np.savez_compressed(file, meta=text, **arrays)  # pyright: ignore[reportArgumentType]
@@ -92,7 +97,14 @@ def _clip(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Clip:
         _expect(arrays["force"], (rows, 2, 3), np.float32)
         _expect(arrays["cop"], (rows, 2, 3), np.float32)
         _expect(arrays["measured"], (rows, 2), np.bool_)
-        forces = ClipForces(arrays["force"], arrays["cop"], arrays["measured"])
+        _expect(arrays["known"], (rows, 2), np.bool_)
+        forces = ClipForces(arrays["force"], arrays["cop"], arrays["measured"], arrays["known"])
+    support = None
+    if meta["support"] is not None:
+        if meta["support"]["kind"] not in SUPPORTS:
+            raise ValueError(f"support {meta['support']['kind']!r}; valid: {', '.join(SUPPORTS)}")
+        _expect(arrays["support_share"], (rows,), np.float32)
+        support = Support(meta["support"]["kind"], str(meta["support"]["side"]), arrays["support_share"])
     return Clip(
         name=str(meta["name"]),
         person=str(meta["person"]),
@@ -109,6 +121,7 @@ def _clip(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Clip:
             tuple(str(change) for change in meta["changes"]),
         ),
         forces=forces,
+        support=support,
     )
 
 

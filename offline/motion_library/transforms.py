@@ -51,6 +51,7 @@ def mirrored(clip: Clip) -> Clip:
             clip.forces.force[:, ::-1] * across,
             clip.forces.cop[:, ::-1] * across,
             clip.forces.measured[:, ::-1].copy(),
+            clip.forces.known[:, ::-1].copy(),
         )
     return replace(
         clip,
@@ -61,6 +62,9 @@ def mirrored(clip: Clip) -> Clip:
         ground_velocity_m_s=clip.ground_velocity_m_s * (1.0, -1.0),
         origin=_noted(clip.origin, "mirrored"),
         forces=forces,
+        support=None
+        if clip.support is None
+        else replace(clip.support, side=_SIDE.get(clip.support.side, "")),
     )
 
 

@@ -178,7 +178,7 @@ def truth_of(trial: MarkerTrial, heading: Storage, mass_kg: float, folder: Path)
 
 def plates_of(trial: MarkerTrial, mass_kg: float) -> TruthForces | None:
     """Measured forces on the feet."""
-    from tests.bench.c3d_plates import c3d_forces
+    from kincast.offline.c3d_plates import c3d_forces
 
     if trial.forces is None:
         return c3d_forces(trial.source, mass_kg)

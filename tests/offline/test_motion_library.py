@@ -14,7 +14,7 @@ from kincast.models.coordinates import COORDINATES, JOINT_COORDINATES, pose_from
 from kincast.models.differentiation import MotionState
 from kincast.models.inverse_dynamics import InverseDynamics
 from kincast.offline.motion_library.build import RawMotion, build_library, judged, tracked_parts
-from kincast.offline.motion_library.clip import Clip, ClipForces, Origin
+from kincast.offline.motion_library.clip import Clip, ClipForces, Origin, Support
 from kincast.offline.motion_library.from_results import motions_of_results
 from kincast.offline.motion_library.gates import GateConfig
 from kincast.offline.motion_library.index import INDEX, Library, LibraryFormatError, split_of
@@ -58,13 +58,16 @@ def clip_of(motion: RawMotion) -> Clip:
         rng.normal(size=(rows, 2, 3)).astype(np.float32),
         rng.normal(size=(rows, 2, 3)).astype(np.float32),
         rng.random((rows, 2)) < 0.5,
+        rng.random((rows, 2)) < 0.7,
     )
-    return replace(found, forces=forces)
+    return replace(found, forces=forces, support=Support("cane", "r", rng.random(rows).astype(np.float32)))
 
 
 def equal(a: Clip, b: Clip) -> bool:
     assert a.forces is not None
     assert b.forces is not None
+    assert a.support is not None
+    assert b.support is not None
     return (
         a.body.sha256 == b.body.sha256
         and (a.name, a.person, a.origin) == (b.name, b.person, b.origin)
@@ -73,8 +76,11 @@ def equal(a: Clip, b: Clip) -> bool:
             for n in ("t_ns", "q", "sole_drop_m", "ground_velocity_m_s")
         )
         and all(
-            np.array_equal(getattr(a.forces, n), getattr(b.forces, n)) for n in ("force", "cop", "measured")
+            np.array_equal(getattr(a.forces, n), getattr(b.forces, n))
+            for n in ("force", "cop", "measured", "known")
         )
+        and (a.support.kind, a.support.side) == (b.support.kind, b.support.side)
+        and np.array_equal(a.support.share, b.support.share)
     )
 
 
@@ -246,7 +252,7 @@ def test_a_library_splits_people_and_says_what_it_left_out(tmp_path: Path) -> No
     document = json.loads((tmp_path / INDEX).read_text())
     document["entries"][1]["person"] = "somebody"
     (tmp_path / INDEX).write_text(json.dumps(document))
-    with pytest.raises(LibraryFormatError, match="both trained and tested"):
+    with pytest.raises(LibraryFormatError, match="two splits"):
         Library(tmp_path)
     document["entries"] = [dict(document["entries"][0], file="../../etc/passwd")]
     (tmp_path / INDEX).write_text(json.dumps(document))

@@ -1,4 +1,4 @@
-"""Skeleton files: positions worked out by hand, refusals, and (slow) a measured walk that becomes a clip."""
+"""Skeleton files: positions worked out by hand, and refusals."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kincast.offline.motion_library.build import judged
-from kincast.offline.motion_library.from_skeleton import motions_of_skeleton
 from kincast.offline.motion_library.skeleton import SkeletonFormatError, keypoints, read_amc, read_asf
 
 ASF = """# a leg
@@ -99,17 +97,3 @@ def test_damaged_files_are_refused_by_name(tmp_path: Path, asf: str, amc: str) -
     paths = written(tmp_path, asf, amc)
     with pytest.raises(SkeletonFormatError, match=r"01(_01)?\.a"):
         read_amc(paths[1], read_asf(paths[0]))
-
-
-@pytest.mark.data
-@pytest.mark.slow
-def test_a_measured_walk_becomes_a_clip(data_dir: Path) -> None:
-    folder = data_dir / "cmu_mocap" / "asfamc"
-    (motion,) = motions_of_skeleton(folder / "02.asf", [folder / "02_01.amc"], "cmu 02")
-    answer = judged(motion)
-    assert answer.reasons == ()
-    assert answer.clip is not None
-    way = answer.clip.q[-1, :3] - answer.clip.q[0, :3]
-    # the file's own root goes 3.36 m in 2.85 s
-    assert np.hypot(way[0], way[1]) == pytest.approx(3.36, abs=0.05)
-    assert answer.clip.seconds == pytest.approx(2.85, abs=0.02)

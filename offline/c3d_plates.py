@@ -1,4 +1,4 @@
-"""Force plates of a C3D file: force on each foot in the world frame, for the comparison of marker trials."""
+"""Force plates of a C3D file: force on each foot in the world frame. Needs the extra ``c3d`` (ezc3d)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from jaxtyping import Float64
 from kincast.models.contact_forces import GRAVITY
 from kincast.offline.plates import LOADED_N, NEAR_M
 from kincast.offline.truth import TruthForces
+from kincast.streaming.importers.errors import ExtraMissingError
+from kincast.streaming.importers.markers import measured_up
 
 FEET_LABELS = (
     ("RHEE", "RTOE", "RANK", "RCPG", "RHLX"),
@@ -24,12 +26,21 @@ def c3d_forces(path: Path, mass_kg: float) -> TruthForces | None:
 
     A contact belongs to the foot whose markers stay nearest to its centre of pressure. Which foot stands beside the
     plates is not in the file: ``plates_see`` guesses it from the load the plates carry.
+
+    Raises:
+        ExtraMissingError: ezc3d is not installed.
     """
-    import ezc3d  # an extra: only here
+    try:
+        import ezc3d  # an extra: only here
+    except ImportError:
+        raise ExtraMissingError(
+            f"{path.name}: C3D files need the package ezc3d; install it with: pip install 'kincast[c3d]'"
+        ) from None
 
     c3d = ezc3d.c3d(str(path), extract_forceplat_data=True)
     plates = c3d["data"]["platform"]
-    if not plates:
+    points = c3d["data"]["points"][:3].transpose(2, 1, 0)
+    if not plates or measured_up(list(c3d["parameters"]["POINT"]["LABELS"]["value"]), points) != ("z", 1):
         return None
     rate = float(c3d["parameters"]["ANALOG"]["RATE"]["value"][0])
     n = plates[0]["force"].shape[1]
