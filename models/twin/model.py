@@ -37,10 +37,14 @@ class TwinConfig:
 
     With 100 and 3 a computed-torque expert keeps joints within 1.6 degrees of measured walking while the forces stay
     honest; stiffer servos track better and hide errors in them.
+
+    ``contact_time_s``: of the contact between sole and floor (MuJoCo's solref). Half of MuJoCo's usual stiffness (0.02 s)
+    lets a forefoot land without throwing the other foot off the floor.
     """
 
     servo_kp: float = 100.0
     servo_kd: float = 3.0
+    contact_time_s: float = 0.04
     iterations: int = 8
     ls_iterations: int = 16
 
@@ -64,17 +68,31 @@ def build_twin(
     """The simulated body of a person, torque driven, standing on soles lowered by ``sole_drop_m``."""
     config = config or TwinConfig()
     spec = build_spec(body.parameters, "torque", body.keypoint_set)
+    add_servos(spec, config)
+    return twin_of(body, compiled(spec, sole_drop_m, config), config)
+
+
+def add_servos(spec: mujoco.MjSpec, config: TwinConfig) -> None:
+    """Behind the actuators that are there, a servo of every joint."""
     for name in JOINT_COORDINATES:
         servo = spec.add_actuator(name=f"{name}_servo", trntype=mujoco.mjtTrn.mjTRN_JOINT, target=name)
         servo.gainprm[0] = config.servo_kp
         servo.biastype = mujoco.mjtBias.mjBIAS_AFFINE
         servo.biasprm[1] = -config.servo_kp
         servo.biasprm[2] = -config.servo_kd
+
+
+def compiled(
+    spec: mujoco.MjSpec, sole_drop_m: Float64[np.ndarray, "2 point"] | None, config: TwinConfig
+) -> mujoco.MjModel:
+    """The editable body with the person's soles, their sensors, and the simulation's settings."""
     unsensed = spec.compile()
     if sole_drop_m is not None:
         fit_soles(spec, unsensed, sole_drop_m)
+    spec.geom("floor").solref[0] = config.contact_time_s
     for foot in capsules(unsensed):
         for geom in foot:
+            spec.geom(unsensed.geom(geom).name).solref[0] = config.contact_time_s
             spec.add_sensor(
                 name=f"{unsensed.geom(geom).name}_contact",
                 type=mujoco.mjtSensor.mjSENS_CONTACT,
@@ -88,7 +106,11 @@ def build_twin(
     spec.option.iterations = config.iterations
     spec.option.ls_iterations = config.ls_iterations
     spec.option.timestep = 1.0 / PHYSICS_HZ
-    model = spec.compile()
+    return spec.compile()
+
+
+def twin_of(body: Body, model: mujoco.MjModel, config: TwinConfig) -> Twin:
+    """A person's twin whose simulated model is ``model``."""
     weight = float(model.body_mass.sum()) * float(np.linalg.norm(model.opt.gravity))
     return Twin(replace(body, mj_model=model), config, weight)
 

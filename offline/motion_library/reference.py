@@ -14,8 +14,8 @@ from kincast.offline.motion_library.smooth import smooth_motion
 
 CUTOFF_HZ = 5.0
 """As the refit's kinetics: least force errors on measured walks."""
-GROUNDED_CUTOFF_HZ = 10.0
-"""Of the poses after grounding, which bend where a sole meets the floor."""
+GROUNDED_CUTOFF_HZ = 7.0
+"""Of the poses after grounding, which bend where a sole meets the floor; at 10 Hz the bends ask for shear that nobody gave."""
 
 
 def reference_of(
