@@ -57,14 +57,19 @@ class Expert:
     ) -> Command:
         """What to do from row ``row`` of the reference to the next, in state ``q, v``; the feet's ``loads`` do not matter."""
         target_q, target_v, target_a = (np.asarray(x[row]) for x in (reference.q, reference.v, reference.a))
-        wanted = self.wanted(target_q, target_v)
+        wanted = self.wanted(target_q, target_v, float(reference.right_share[row]))
         residual, torque = self.forces(q, v, target_q, target_v, target_a, wanted)
         servo = np.asarray(servo_controls(self._twin.config, target_q, target_v, target_a))
         return Command(residual, torque, servo)
 
-    def wanted(self, target_q: Float64[np.ndarray, "41"], target_v: Float64[np.ndarray, "40"]) -> Wanted:
+    def wanted(
+        self,
+        target_q: Float64[np.ndarray, "41"],
+        target_v: Float64[np.ndarray, "40"],
+        right_share: float = np.nan,
+    ) -> Wanted:
         """What a row of the reference says of the load, for :meth:`forces`; of the row alone."""
-        return self._plan.wanted(target_q, target_v)
+        return self._plan.wanted(target_q, target_v, right_share)
 
     def forces(
         self,

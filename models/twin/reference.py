@@ -13,7 +13,8 @@ class Reference(NamedTuple):
     """Rows at 120 Hz; a pytree. ``q``, ``v``, ``a`` as in :mod:`kincast.models.coordinates`.
 
     ``force`` (N, world, on the right and left foot) and ``cop`` (m; 0 where unloaded) count where ``force_known``;
-    ``measured`` says where plates saw them.
+    ``measured`` says where plates saw them. ``right_share``: of the right foot in the load of both, as the motion alone tells
+    before soles were made to respect the floor (:mod:`kincast.models.load_expectation`); NaN where nobody asked.
     """
 
     q: Float[Array, "*n time 41"]
@@ -23,3 +24,4 @@ class Reference(NamedTuple):
     cop: Float[Array, "*n time 2 3"]
     force_known: Bool[Array, "*n time 2"]
     measured: Bool[Array, "*n time 2"]
+    right_share: Float[Array, "*n time"]

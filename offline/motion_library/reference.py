@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
+from kincast.models.twin.balance import balanced
+from kincast.models.twin.contact_plan import ContactPlan
 from kincast.models.twin.grounding import GroundingConfig, grounded
 from kincast.models.twin.loads import LOADED_N
 from kincast.models.twin.model import CONTROL_HZ, Twin
@@ -23,15 +25,20 @@ def reference_of(
     twin: Twin | None = None,
     cutoff_hz: float = CUTOFF_HZ,
     grounding: GroundingConfig | None = None,
+    balance: bool = True,
 ) -> Reference:
     """Poses, velocities and accelerations of the clip every 1/120 s (float64), with its forces beside them.
 
-    With a ``twin`` (of this clip) the soles respect the floor: :func:`kincast.models.twin.grounding.grounded`.
+    With a ``twin`` (of this clip) the soles respect the floor (:func:`kincast.models.twin.grounding.grounded`) and, with ``balance``, the
+    body is shifted by millimetres so that the ground can give what the motion demands (:func:`kincast.models.twin.balance.balanced`).
     """
     count = int(clip.seconds * CONTROL_HZ) + 1
     t_ns = clip.t_ns[0] + np.round(np.arange(count) * (1e9 / CONTROL_HZ)).astype(np.int64)
     motion = smooth_motion(clip.t_ns, clip.q.astype(np.float64), cutoff_hz).motion(t_ns)
+    share = np.full(count, np.nan)
     if twin is not None:
+        plan = ContactPlan(twin)
+        share = np.array([plan.wanted(q, v).share for q, v in zip(motion.q, motion.v, strict=True)])
         poses = grounded(twin, motion.q, motion.v, grounding)
         motion = smooth_motion(t_ns, poses, GROUNDED_CUTOFF_HZ).motion(t_ns)
     force, cop = np.zeros((count, 2, 3)), np.zeros((count, 2, 3))
@@ -43,7 +50,8 @@ def reference_of(
             for flags, given in ((known, clip.forces.known), (measured, clip.forces.measured)):
                 flags[:, foot] = np.interp(t_ns, clip.t_ns, given[:, foot].astype(float)) > 0.99
     cop[force[..., 2] < LOADED_N] = 0.0
-    return Reference(motion.q, motion.v, motion.a, force, cop, known, measured)
+    fitted = Reference(motion.q, motion.v, motion.a, force, cop, known, measured, share)
+    return balanced(twin, fitted) if twin is not None and balance else fitted
 
 
 def _interpolated(

@@ -39,7 +39,7 @@ def supported_share(clip: Clip) -> Float32[np.ndarray, " time"]:
 def _unexplained(clip: Clip) -> tuple[Float64[np.ndarray, " look"], Float64[np.ndarray, "look 3"]]:
     """Seconds since the clip's begin, and the force (body weights) that the motion demands there and the feet do not give."""
     twin = build_twin(build_body(clip.body), clip.sole_drop_m)
-    reference = reference_of(clip, twin)
+    reference = reference_of(clip, twin, balance=False)
     plan = ContactPlan(twin)
     rows = range(0, len(reference.q), CONTROL_HZ // LOOKS_PER_S)
     left = []

@@ -25,7 +25,14 @@ def walking_diagonally() -> Reference:
     measured = np.ones((ROWS, 2), bool)
     measured[:, 1] = False
     return Reference(
-        q, np.zeros((ROWS, 40)), np.zeros((ROWS, 40)), force, np.zeros((ROWS, 2, 3)), measured, measured
+        q,
+        np.zeros((ROWS, 40)),
+        np.zeros((ROWS, 40)),
+        force,
+        np.zeros((ROWS, 2, 3)),
+        measured,
+        measured,
+        np.full(ROWS, np.nan),
     )
 
 

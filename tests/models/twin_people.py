@@ -50,7 +50,9 @@ def swaying(body: Body, seconds: float, sway_rad: float = 0.06) -> Reference:
         v[:, at] = sway_rad * omega * np.sin(phase)
         a[:, at] = sway_rad * omega**2 * np.cos(phase)
     unknown = np.zeros((count, 2), bool)
-    return Reference(q, v, a, np.zeros((count, 2, 3)), np.zeros((count, 2, 3)), unknown, unknown)
+    return Reference(
+        q, v, a, np.zeros((count, 2, 3)), np.zeros((count, 2, 3)), unknown, unknown, np.full(count, np.nan)
+    )
 
 
 def twin(drop_m: float = 0.0) -> Twin:
