@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import mujoco
@@ -132,6 +133,11 @@ def _add_actuators(spec: mujoco.MjSpec, variant: Variant) -> None:
         driven = JOINT_COORDINATES
     else:
         driven = JOINT_COORDINATES[14:]
+    add_torques(spec, driven)
+
+
+def add_torques(spec: mujoco.MjSpec, driven: Sequence[str]) -> None:
+    """Residual at the pelvis, then a torque of every joint ``driven``, behind the actuators that are there."""
     for index, name in enumerate(ROOT_ACTUATORS):
         gear = np.zeros(6)
         gear[index] = 1.0
