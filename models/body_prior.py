@@ -70,12 +70,20 @@ def flat_foot_precision() -> Float[np.ndarray, "2 2"]:
 
 @dataclass(frozen=True)
 class ShapePriorConfig:
-    """Standard deviations of the log scales and of the site offsets (m).
+    """Means and standard deviations of the log scales; standard deviations of the site offsets (m).
 
     ``overall`` is a whole person against the generic adult (children are found by the data, which say it to
     1 %); the others are proportions. ``side_correlation``: how far left and right are alike.
+
+    The generic adult (Rajagopal et al. 2016) is not the mean of what is published. Thigh over shank, joint centre to joint
+    centre: 1.011; Drillis and Contini 1966 0.996, de Leva 1996 (men) 0.959, Delp et al. 1990 0.924; mean 0.972. Between the
+    hips: 154 mm; Delp 167 mm; the regressions on the breadth of the ASIS (257 mm here) of Bell et al. 1990 and Harrington et al. 2007 185 mm.
+    Where a set has the ASIS themselves, they say how broad the pelvis is, and its mean stays.
     """
 
+    pelvis_mean: float = 0.085
+    thigh_mean: float = -0.02
+    shank_foot_mean: float = 0.02
     overall_sd: float = 0.15
     pelvis_sd: float = 0.08
     thigh_sd: float = 0.06
@@ -138,6 +146,7 @@ def shape_prior(
     landmarks = site_landmarks(site_set)
     n = 8 + 3 * len(landmarks)
     mean = np.zeros(n)
+    mean[:8] = _mean_log_scales(config, has_asis="asis_r" in landmarks)
     precision = np.zeros((n, n))
     precision[:8, :8] = np.linalg.inv(_scale_covariance(config, height_ratio))
     if height_ratio is not None:
@@ -157,6 +166,15 @@ def shape_prior(
     covariance[np.ix_(up, up)] += config.trunk_length_sd_m**2
     precision[8:, 8:] = np.linalg.inv(covariance)
     return ShapePrior(mean, precision)
+
+
+def _mean_log_scales(config: ShapePriorConfig, has_asis: bool) -> Float[np.ndarray, "8"]:
+    means = {
+        "pelvis": 0.0 if has_asis else config.pelvis_mean,
+        "thigh": config.thigh_mean,
+        "shank_foot": config.shank_foot_mean,
+    }
+    return np.array([means.get(_sided(name), 0.0) for name in SCALES])
 
 
 def _scale_covariance(config: ShapePriorConfig, height_ratio: float | None) -> Float[np.ndarray, "8 8"]:

@@ -3,7 +3,8 @@
 The right side is written; the left is mirrored. Joint centres are those of the joints. Bony landmarks
 follow the virtual markers commonly put on the model of Rajagopal et al. 2016 and its feet; the head those
 of de Leva 1996 (vertex, gonion, cervicale) with eye, ear and nose places of an average adult head.
-They are starting points: every site has an offset per person.
+Heel, big and small toe are where detectors see them, which is inside the shoe, not where a marker is stuck: the places of Pose2Sim's HALPE_26 set
+(Pagnon et al. 2022, J Open Source Softw 7:4362), on the same bones. They are starting points: every site has an offset per person.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ _RIGHT: dict[str, tuple[str, Vector]] = {
     "ankle": ("talus", (0.0, 0.0, 0.0)),
     "ankle_lateral": ("tibia", (-0.02, -0.405, 0.045)),
     "ankle_medial": ("tibia", (0.006, -0.389, -0.038)),
-    "heel": ("calcn", (-0.02, 0.01, 0.0)),
+    "heel": ("calcn", (0.0136, 0.0233, -0.0019)),
     "calcaneus": ("calcn", (-0.025, 0.025, -0.005)),
     "heel_lateral": ("calcn", (0.02, 0.02, 0.035)),
     "mt1": ("calcn", (0.178, 0.0, -0.03)),
@@ -85,9 +86,9 @@ _RIGHT: dict[str, tuple[str, Vector]] = {
     "mt1_base": ("calcn", (0.12, 0.045, -0.02)),
     "mt5_base": ("calcn", (0.085, 0.02, 0.045)),
     "hallux": ("toes", (0.045, 0.02, -0.025)),
-    "big_toe": ("toes", (0.06, 0.0, -0.025)),
+    "big_toe": ("toes", (0.0647, 0.0099, -0.0146)),
     "second_toe": ("toes", (0.062, 0.005, 0.0)),
-    "small_toe": ("toes", (0.02, 0.0, 0.055)),
+    "small_toe": ("toes", (0.0271, 0.0096, 0.0288)),
     "shoulder": ("humerus", (0.0, 0.0, 0.0)),
     "mtp_top": ("toes", (0.0, 0.017, 0.0)),
     "forearm_rear": ("radius", (-0.055, -0.04, 0.023)),

@@ -8,13 +8,15 @@ import jax
 import numpy as np
 import pytest
 
+import kincast.offline.body_share
 from kincast.models.body import SCALES, BodyParameters, build_body
 from kincast.models.body.skeleton import skeleton_of
 from kincast.models.body_fit import BodyFitConfig, with_shape
 from kincast.models.camera import camera_arrays, project
 from kincast.models.kinematics import difference, site_positions
 from kincast.models.observations import Observations
-from kincast.offline.joint_body import FittedRecording, joint_step
+from kincast.offline.body_share import body_share
+from kincast.offline.joint_body import FittedRecording, _Posture, joint_step
 from kincast.offline.noise import assumed_noise
 from kincast.offline.trajectory.bordered import border_of
 from kincast.offline.trajectory.linearise import Linearisation
@@ -102,7 +104,7 @@ def test_the_trajectory_answers_as_the_border_says(recording: FittedRecording) -
     found, said = difference(before, after), border.poses_answer(recording.fit, t_ns) @ step
     legs = slice(6, 20)
     assert np.abs(said[:, legs]).max() > np.radians(0.3)
-    assert np.abs(found - said)[:, legs].max() < 0.25 * np.abs(said[:, legs]).max()
+    assert np.linalg.norm((found - said)[:, legs]) < 0.25 * np.linalg.norm(said[:, legs])
 
 
 def test_what_is_eliminated_only_takes_information_away(recording: FittedRecording) -> None:
@@ -113,6 +115,42 @@ def test_what_is_eliminated_only_takes_information_away(recording: FittedRecordi
     part = border_of(recording.problem, BodyParameters(), recording.fit, slice(4, count - 4))
     assert np.trace(part.normal) < np.trace(whole.normal)
     assert part.answer.shape == (count - 8, 40, SHAPE)
+
+
+def test_share_of_the_body_is_the_covariance_sent_through_the_answer(
+    recording: FittedRecording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    t_ns = recording.fit.trajectory.knots.start_ns + np.arange(16) * 50_000_000
+    motion = recording.fit.trajectory.motion(t_ns)
+    root = np.random.default_rng(2).normal(size=(SHAPE, SHAPE)) * 0.003
+    share = body_share(recording.problem, BodyParameters(), recording.fit, root @ root.T, motion)
+    answer = border_of(recording.problem, BodyParameters(), recording.fit).poses_answer(recording.fit, t_ns)
+    whole = np.einsum("tib,bc,tic->ti", answer, root @ root.T, answer)
+    both = np.square(share.constant) + np.square(share.varying)
+    joints = slice(6, 40)
+    count = recording.fit.trajectory.knots.intervals
+    np.testing.assert_allclose(
+        both[:count, joints].mean(axis=0), whole[:count, joints].mean(axis=0), rtol=0.05, atol=1e-6
+    )
+    assert np.all(share.varying < np.sqrt(whole.max(axis=0)).max())
+
+    monkeypatch.setattr(kincast.offline.body_share, "STRETCH_S", 0.4)
+    monkeypatch.setattr(kincast.offline.body_share, "MARGIN_S", 0.2)
+    parts = body_share(recording.problem, BodyParameters(), recording.fit, root @ root.T, motion)
+    joined = np.sqrt(np.square(parts.constant) + np.square(parts.varying))
+    np.testing.assert_allclose(joined[:, joints], np.sqrt(both[:, joints]), rtol=0.6, atol=1e-3)
+
+
+def test_covariance_of_shape_and_mean_posture_is_that_of_the_whole_system() -> None:
+    random = np.random.default_rng(3)
+    rest, size = 12, 12 + 36
+    root = random.normal(size=(2 * size, size))
+    normal = root.T @ root
+    inner, cross = normal[rest:, rest:], normal[rest:, :rest]
+    posture = _Posture(-np.linalg.solve(inner, cross), np.linalg.inv(inner))
+    shape = np.linalg.inv(normal[:rest, :rest] - cross.T @ np.linalg.solve(inner, cross))
+    expected = np.delete(np.delete(np.linalg.inv(normal), [rest - 2, rest - 1], 0), [rest - 2, rest - 1], 1)
+    np.testing.assert_allclose(posture.with_shape(shape), expected, atol=1e-9)
 
 
 def test_two_recordings_together_find_other_proportions() -> None:
@@ -134,3 +172,5 @@ def test_two_recordings_together_find_other_proportions() -> None:
     assert 0.004 < body.site_offsets["RAnkle"][0] < 0.016
     assert 0 < body.scales_sd["thigh_r"] < 0.06
     assert np.linalg.eigvalsh(joint.covariance).min() > 0
+    assert len(joint.borders) == 2
+    np.testing.assert_array_equal(joint.borders[0], joint.covariance)  # no posture was learned
