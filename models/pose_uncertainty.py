@@ -100,6 +100,14 @@ def coordinate_sd(
     return np.sqrt(np.maximum(variance, 0.0))
 
 
+def file_directions(
+    q: Float[np.ndarray, "41"], directions: Float[np.ndarray, "40 k"]
+) -> Float[np.ndarray, "40 k"]:
+    """Small changes of a pose by the 40 velocities, in columns -> of the file coordinates (rad, m), in their order."""
+    turned = _angles_by_turn(q) @ directions[3:6]
+    return np.concatenate([turned, np.array(OPENSIM_FROM_WORLD) @ directions[:3], directions[6:]])
+
+
 def _angles_by_turn(q: Float[np.ndarray, "41"]) -> Float[np.ndarray, "3 3"]:
     """Derivative of pelvis tilt (z), list (x), rotation (y) by the pelvis' turn about its own x, y, z."""
     _, lean, rotation = coordinates_from_pose(q)[:3]

@@ -60,11 +60,15 @@ class FittedRecording:
 
 @dataclass(frozen=True)
 class JointBody:
-    """The improved body, the feet's pitch (rad) when flat, and the covariance of (8 log scales, 3 S offsets)."""
+    """The improved body, the feet's pitch (rad) when flat, and the covariance of (8 log scales, 3 S offsets).
+
+    ``borders``: per recording, the same with its own mean posture (36 angles) where that is learned.
+    """
 
     parameters: BodyParameters
     flat_pitch: Float64[np.ndarray, "2"]
     covariance: Float64[np.ndarray, "shape shape"]
+    borders: tuple[Float64[np.ndarray, "border border"], ...]
 
 
 def joint_step(
@@ -93,10 +97,13 @@ def joint_step(
     knees = KneeCentre.of(skeleton, len(here))
     normal = knees.widened(precision)
     descent = normal @ (mean - here)
+    postures: list[_Posture | None] = []
     for recording in recordings:
-        own_normal, own_descent = _without_posture(*_said_by(recording, body, feet, config), recording, usual)
+        said = _said_by(recording, body, feet, config)
+        own_normal, own_descent, posture = _without_posture(*said, recording, usual)
         normal = normal + own_normal
         descent = descent + own_descent
+        postures.append(posture)
     step = np.linalg.solve(normal, descent)
     step *= min(
         1.0,
@@ -105,7 +112,25 @@ def joint_step(
     )
     vector, covariance = knees.integrated_out(here + step, np.linalg.inv(normal), mean, precision)
     shape = covariance[:-N_FEET, :-N_FEET]
-    return JointBody(with_shape(body, skeleton.site_names, vector[:-N_FEET], shape), vector[-N_FEET:], shape)
+    borders = tuple(shape if own is None else own.with_shape(covariance) for own in postures)
+    found = with_shape(body, skeleton.site_names, vector[:-N_FEET], shape)
+    return JointBody(found, vector[-N_FEET:], shape, borders)
+
+
+@dataclass(frozen=True)
+class _Posture:
+    """How a recording's mean posture answers to (shape, feet), and its covariance where those are known."""
+
+    answer: Float64[np.ndarray, "36 rest"]
+    own: Float64[np.ndarray, "36 36"]
+
+    def with_shape(self, rest: Float64[np.ndarray, "rest rest"]) -> Float64[np.ndarray, "border border"]:
+        """Covariance of shape and mean posture together; ``rest``: of shape and feet."""
+        known = np.eye(len(rest))[:-N_FEET]
+        both = np.concatenate([known, self.answer])
+        out = both @ rest @ both.T
+        out[-N_POSTURE:, -N_POSTURE:] += self.own
+        return out
 
 
 def _said_by(
@@ -146,18 +171,19 @@ def _share_beside_model(information: Float64[np.ndarray, "instant site"]) -> flo
 
 def _without_posture(
     normal: np.ndarray, descent: np.ndarray, recording: FittedRecording, usual: Float64[np.ndarray, "36"]
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, _Posture | None]:
     """The recording's own mean posture eliminated, drawn to the usual one as far as people differ."""
     learned = recording.problem.prior.posture
     if not isinstance(learned, LearnedPosture):
-        return normal, descent
+        return normal, descent, None
     _, between, _ = posture_table()
     own = slice(len(descent) - N_POSTURE, None)
     rest = slice(0, len(descent) - N_POSTURE)
     inner = normal[own, own] + np.diag(between**-2)
     pull = descent[own] + (usual - np.asarray(learned.mean, np.float64)) / between**2
     gain = np.linalg.solve(inner, normal[own, rest]).T
-    return normal[rest, rest] - gain @ normal[own, rest], descent[rest] - gain @ pull
+    posture = _Posture(-gain.T, np.linalg.inv(inner))
+    return normal[rest, rest] - gain @ normal[own, rest], descent[rest] - gain @ pull, posture
 
 
 def _effective(recording: FittedRecording, config: BodyFitConfig) -> float:

@@ -35,7 +35,7 @@ def session_results(refitted: RefittedTrial, body: Body, config: KineticsConfig)
     t_ns = trial.live.t_ns
     motion = refitted.fit.trajectory.motion(t_ns)
     covariance = refitted.fit.covariance(t_ns)
-    spread = spread_of(body, motion, covariance)
+    spread = spread_of(refitted, body, motion, covariance)
     kinetics, muscles = kinetics_rows(
         body,
         motion_for_kinetics(refitted),

@@ -47,6 +47,7 @@ class RefitState:
         self.body = body
         self._config = config
         self._flat_pitch: Float64[np.ndarray, "2"] | None = None
+        self._borders: Sequence[Float64[np.ndarray, "border border"] | None] = [None] * len(trials)
         self._trials = [
             _TrialState(
                 t,
@@ -98,16 +99,17 @@ class RefitState:
                 found = fit_body(seen, mass_kg=mass_kg, height_m=height_m, config=config).parameters
             except UserMistakeError:
                 return None
+            self._borders = [None] * len(seen)
             return with_shape_of(self.body, found)
         except (np.linalg.LinAlgError, NotPositiveDefinite, UserMistakeError):
             return None
-        self._flat_pitch = joint.flat_pitch
+        self._flat_pitch, self._borders = joint.flat_pitch, joint.borders
         return joint.parameters
 
     def fitted(self) -> tuple[RefittedTrial, ...]:
         """The result so far."""
         out = []
-        for state in self._trials:
+        for state, border in zip(self._trials, self._borders, strict=True):
             assert state.problem is not None
             assert state.fit is not None
             tracked = tracked_rows(
@@ -116,7 +118,7 @@ class RefitState:
                 state.problem.information,
                 state.trial.live.t_ns,
             )
-            out.append(RefittedTrial(state.trial, state.problem, state.fit, state.noise, tracked))
+            out.append(RefittedTrial(state.trial, state.problem, state.fit, state.noise, tracked, border))
         return tuple(out)
 
     # ------------------------------------------------------------------ steps

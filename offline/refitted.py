@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64
 
 from kincast.models.observations import Observations
 from kincast.offline.live_start import LivePoses
@@ -29,10 +29,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class RefittedTrial:
-    """One recording with its trajectory. ``tracked``: rows at which the person was followed."""
+    """One recording with its trajectory. ``tracked``: rows at which the person was followed.
+
+    ``border``: covariance of (8 log scales, 3 S offsets, 36 mean posture angles) by all the person's recordings, without the
+    posture where that was not learned; None where the body was given or comes from single instants.
+    """
 
     trial: Trial
     problem: FitProblem
     fit: FittedTrajectory
     noise: NoiseEstimate
     tracked: Bool[np.ndarray, " row"]
+    border: Float64[np.ndarray, "border border"] | None = None

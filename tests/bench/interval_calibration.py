@@ -5,9 +5,10 @@
 With ``--live`` or ``--results``: every sd that the live path, or the refit, writes (angles, forces, centres of pressure, moments,
 events, strides), over all people with truth; :mod:`tests.bench.interval_checks`.
 
-Every person's trials are refitted (12 s each at most). Per group of coordinates, factor and floor are those whose coverage, the
-mean over people of each set, is nearest to the stated one; a coarse grid, as four people cannot tell finer. The figures are of
-people whose own trials had no part in it.
+Every person's trials are refitted (12 s each at most). Per group of coordinates the floor is that whose coverage, the mean over
+people of each set, is nearest to the stated one; the convention's sd is the likeliest; coarse grids, as four people cannot tell
+finer. The figures are of people whose own trials had no part in it. ``factor``: by which the fit's own part would have to be multiplied
+to come nearest, the floor free beside it; 1 where it is right.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from tests.bench.live_accuracy import Run, recording
 from tests.bench.refit_accuracy import people, sets
 
 LONGEST_S = 12.0
-FACTORS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3)
+FACTORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.5)
 FLOORS_DEG = (0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.2, 1.5, 1.9, 2.4, 3.0)
+CONVENTIONS_DEG = (0.0, 0.3, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
 PULL = 0.002
 """Of factor and floor towards what is assumed without people, per squared logarithm."""
 FEWEST_PEOPLE = 3
@@ -39,7 +41,7 @@ MOST_ROWS = 200
 
 @dataclass(frozen=True)
 class Judged:
-    """One refitted trial against optical motion; columns as ``names``, degrees."""
+    """One refitted trial against optical motion; columns as ``names``, degrees; parts as :class:`kincast.offline.posterior.Parts`."""
 
     person: int
     set_name: str
@@ -47,10 +49,28 @@ class Judged:
     names: tuple[str, ...]
     error: Float64[np.ndarray, "row coordinate"]
     posterior: Float64[np.ndarray, "row coordinate"]
-    shape: Float64[np.ndarray, "row coordinate"]
+    varying: Float64[np.ndarray, "row coordinate"]
+    constant: Float64[np.ndarray, "row coordinate"]
+    joint: bool
 
     def columns(self, wanted: Iterable[str]) -> list[int]:
         return [self.names.index(n) for n in wanted if n in self.names]
+
+    def spread(
+        self, floors_deg: dict[str, float], convention_deg: float
+    ) -> tuple[Float64[np.ndarray, "row coordinate"], Float64[np.ndarray, "row coordinate"]]:
+        """Total and within of all coordinates, as the refit would state them."""
+        from kincast.offline.posterior import COORDINATES, Parts, spread
+
+        columns = [COORDINATES.index(n) for n in self.names]
+        posterior, varying, constant = np.zeros((3, len(self.error), 40))
+        posterior[:, columns], varying[:, columns], constant[:, columns] = (
+            self.posterior,
+            self.varying,
+            self.constant,
+        )
+        found = spread(Parts(posterior, varying, constant, self.joint), floors_deg, convention_deg)
+        return found.total[:, columns], found.within[:, columns]
 
 
 def cut_recording(data: Path, folder: Path, run: Run, longest_s: float) -> Path:
@@ -72,11 +92,7 @@ def cut_recording(data: Path, folder: Path, run: Run, longest_s: float) -> Path:
 
 def judged(data: Path, folder: Path, set_name: str, runs: Sequence[Run]) -> list[Judged]:
     """Refit a set's people and compare."""
-    from kincast.models.coordinates import JOINT_COORDINATES
-    from kincast.offline.posterior import COORDINATES, SHAPE_FACTOR, posterior_sd, spread_of
     from kincast.offline.refit import built_body, refit
-    from kincast.offline.truth import read_truth
-    from kincast.streaming.results.pelvis_angles import file_coordinates
 
     out = []
     for person, cases in enumerate(people([r.case for r in runs])):
@@ -84,36 +100,62 @@ def judged(data: Path, folder: Path, set_name: str, runs: Sequence[Run]) -> list
         found = refit([cut_recording(data, folder, by_case[c], LONGEST_S) for c in cases])
         body = built_body(found, muscles=False)
         for case, trial in zip(cases, found.trials, strict=True):
-            t_ns = trial.trial.live.t_ns
-            truth = read_truth(data / "multiview" / case, case)
-            time_s = t_ns * 1e-9
-            inside = (time_s >= truth.motion.time_s[0]) & (time_s <= truth.motion.time_s[-1])
-            motion, covariance = trial.fit.trajectory.motion(t_ns), trial.fit.covariance(t_ns)
-            spread = spread_of(body, motion, covariance)
-            turning = ("pelvis_tilt", "pelvis_list", "pelvis_rotation", *JOINT_COORDINATES)
-            names = tuple(n for n in turning if n in truth.motion.columns)
-            columns = [COORDINATES.index(n) for n in names]
-            expected = truth.motion.at(time_s[inside], list(names))
-            expected *= [truth.knee_sign if n.startswith("knee") else 1 for n in names]
-            error = file_coordinates(motion.q)[inside][:, columns] - expected
-            shape = np.sqrt(np.maximum(spread.total**2 - spread.within**2, 0.0)) / SHAPE_FACTOR
-            posterior = posterior_sd(motion, covariance)
-            wrapped = (error + 180.0) % 360.0 - 180.0
-            parts = (wrapped, posterior[inside][:, columns], shape[inside][:, columns])
-            out.append(Judged(person, set_name, case, names, *parts))
+            out.append(judged_trial(data, person, set_name, case, trial, body))
     return out
 
 
-def fitted_group(trials: Sequence[Judged], names: Sequence[str]):
-    """Interval of one group of coordinates from the trials of some people, or None if too few were measured."""
+def judged_trial(data: Path, person: int, set_name: str, case: str, trial, body) -> Judged:
+    """One refitted trial beside the optical motion of its case."""
+    from kincast.models.coordinates import JOINT_COORDINATES
+    from kincast.offline.posterior import COORDINATES, parts_of
+    from kincast.offline.truth import read_truth
+    from kincast.streaming.results.pelvis_angles import file_coordinates
+
+    t_ns = trial.trial.live.t_ns
+    truth = read_truth(data / "multiview" / case, case)
+    time_s = t_ns * 1e-9
+    inside = (time_s >= truth.motion.time_s[0]) & (time_s <= truth.motion.time_s[-1])
+    motion, covariance = trial.fit.trajectory.motion(t_ns), trial.fit.covariance(t_ns)
+    turning = ("pelvis_tilt", "pelvis_list", "pelvis_rotation", *JOINT_COORDINATES)
+    names = tuple(n for n in turning if n in truth.motion.columns)
+    columns = [COORDINATES.index(n) for n in names]
+    expected = truth.motion.at(time_s[inside], list(names))
+    expected *= [truth.knee_sign if n.startswith("knee") else 1 for n in names]
+    error = file_coordinates(motion.q)[inside][:, columns] - expected
+    wrapped = (error + 180.0) % 360.0 - 180.0
+    parts = parts_of(trial, body, motion, covariance)
+    return Judged(
+        person,
+        set_name,
+        case,
+        names,
+        wrapped,
+        posterior=parts.posterior[inside][:, columns],
+        varying=parts.varying[inside][:, columns],
+        constant=parts.constant[inside][:, columns],
+        joint=parts.joint,
+    )
+
+
+def fitted_group(
+    trials: Sequence[Judged], names: Sequence[str], factors: Sequence[float] = (1.0,)
+) -> tuple[float, float] | None:
+    """Factor and floor (degrees) of one group of coordinates from the trials of some people, or None if too few were measured."""
     from kincast.offline.angle_errors import COVERAGES
-    from kincast.offline.posterior import UNCHECKED, Interval
+    from kincast.offline.posterior import UNCHECKED_DEG
 
     reach = norm.ppf(0.5 + COVERAGES / 2)
     data = [
-        (t.person, t.set_name, (e - e.mean(axis=0))[every], t.posterior[every][:, t.columns(names)])
+        (
+            t.person,
+            t.set_name,
+            (e - e.mean(axis=0))[every],
+            t.posterior[every][:, own],
+            t.varying[every][:, own],
+        )
         for t in trials
-        for e in [t.error[:, t.columns(names)]]
+        for own in [t.columns(names)]
+        for e in [t.error[:, own]]
         for every in [slice(None, None, 1 + len(e) // MOST_ROWS)]
         if e.size and e.std() > 1e-9 and np.ptp(e, axis=0).min() > 1e-6
     ]
@@ -126,39 +168,55 @@ def fitted_group(trials: Sequence[Judged], names: Sequence[str]):
         set_names = sorted({s for _, s, *_ in data})
         for name in set_names:
             per_person: dict[int, list] = {}
-            for person, s, error, posterior in data:
+            for person, s, error, posterior, varying in data:
                 if s == name:
-                    z = np.sort(np.abs(error / np.hypot(factor * posterior, floor)), axis=None)
+                    sd = np.sqrt((factor * posterior) ** 2 + varying**2 + floor**2)
+                    z = np.sort(np.abs(error / sd), axis=None)
                     found = np.searchsorted(z, reach, side="right") / z.size
                     per_person.setdefault(person, []).append(found)
             mean = np.mean([np.mean(c, axis=0) for c in per_person.values()], axis=0)
             total += float(np.mean((mean - COVERAGES) ** 2))
-        away = np.log(factor) ** 2 + np.log(floor / UNCHECKED.floor_deg) ** 2
+        away = np.log(factor) ** 2 + np.log(floor / UNCHECKED_DEG) ** 2
         return total / len(set_names) + PULL * float(away)
 
-    return Interval(*min(itertools.product(FACTORS, FLOORS_DEG), key=loss))
+    return min(itertools.product(factors, FLOORS_DEG), key=loss)
 
 
-def fitted_table(trials: Sequence[Judged]):
-    """Every group's interval."""
+def fitted_floors(trials: Sequence[Judged]) -> dict[str, float]:
+    """Every group's floor."""
     from kincast.offline.posterior import GROUPS
 
     found = {group: fitted_group(trials, names) for group, names in GROUPS.items()}
-    return {group: interval for group, interval in found.items() if interval is not None}
+    return {group: pair[1] for group, pair in found.items() if pair is not None}
 
 
-def errors_of_calibration(trial: Judged, intervals, shape_factor: float) -> tuple[float, float]:
+def fitted_convention(trials: Sequence[Judged], floors_deg: dict[str, float]) -> float:
+    """The likeliest sd of the convention (degrees) by the raw errors of the main coordinates; people and sets weigh alike."""
+    from kincast.offline.angle_errors import MAIN
+
+    def likelihood(convention_deg: float) -> float:
+        per_person: dict[tuple[str, int], list[float]] = {}
+        for t in trials:
+            columns = t.columns(MAIN)
+            sd = t.spread(floors_deg, convention_deg)[0][:, columns]
+            own = -0.5 * (t.error[:, columns] / sd) ** 2 - np.log(sd)
+            per_person.setdefault((t.set_name, t.person), []).append(float(own.mean()))
+        return float(np.mean([np.mean(values) for values in per_person.values()]))
+
+    return max(CONVENTIONS_DEG, key=likelihood)
+
+
+def errors_of_calibration(
+    trial: Judged, floors_deg: dict[str, float], convention_deg: float
+) -> tuple[float, float]:
     """Expected calibration error within and in total, main coordinates, as ``kincast compare`` has it."""
     from kincast.offline.angle_errors import MAIN, calibration_error
-    from kincast.offline.posterior import COORDINATES, within_sd
 
     columns = trial.columns(MAIN)
-    whole = np.zeros((len(trial.error), 40))
-    whole[:, [COORDINATES.index(n) for n in trial.names]] = trial.posterior
-    within = within_sd(whole, intervals)[:, [COORDINATES.index(trial.names[c]) for c in columns]]
+    total, within = trial.spread(floors_deg, convention_deg)
     raw = trial.error[:, columns]
-    total = np.hypot(within, shape_factor * trial.shape[:, columns])
-    return calibration_error(raw - raw.mean(axis=0), within), calibration_error(raw, total)
+    found = calibration_error(raw - raw.mean(axis=0), within[:, columns])
+    return found, calibration_error(raw, total[:, columns])
 
 
 def trials_of(data: Path, only: Sequence[str], keep: Path | None) -> list[Judged]:
@@ -176,18 +234,20 @@ def trials_of(data: Path, only: Sequence[str], keep: Path | None) -> list[Judged
 
 
 def measure(data: Path | None, only: Sequence[str] = (), keep: Path | None = None) -> dict[str, float]:
-    """ECE on people left out: before (the fit's own posterior) and after, median and worst over the trials of a set."""
-    from kincast.offline.posterior import SHAPE_FACTOR
-
+    """ECE on people left out: before (no floors) and after, median and worst over the trials of a set."""
     if data is None:
         return {}
     trials = trials_of(data, only, keep)
     figures: dict[str, float] = {}
-    tables = {p: fitted_table([t for t in trials if t.person != p]) for p in {t.person for t in trials}}
+    tables = {}
+    for person in {t.person for t in trials}:
+        others = [t for t in trials if t.person != person]
+        floors = fitted_floors(others)
+        tables[person] = floors, fitted_convention(others, floors)
     for name in dict.fromkeys(t.set_name for t in trials):
         own = [t for t in trials if t.set_name == name]
-        plain = np.array([errors_of_calibration(t, {}, 1.0) for t in own])
-        found = np.array([errors_of_calibration(t, tables[t.person], SHAPE_FACTOR) for t in own])
+        plain = np.array([errors_of_calibration(t, {}, 0.0) for t in own])
+        found = np.array([errors_of_calibration(t, *tables[t.person]) for t in own])
         for k, kind in enumerate(("within", "total")):
             figures[f"intervals {name}: ECE {kind}, uncalibrated"] = float(np.median(plain[:, k]))
             figures[f"intervals {name}: ECE {kind}, left out"] = float(np.median(found[:, k]))
@@ -196,6 +256,7 @@ def measure(data: Path | None, only: Sequence[str] = (), keep: Path | None = Non
 
 
 def main() -> None:
+    from kincast.offline.posterior import GROUPS
     from tests.bench.__main__ import data_dir
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -216,9 +277,11 @@ def main() -> None:
         for figure, value in measure(data, options.only, keep).items():
             print(f"{figure:60s} {value:8.3f}")
         if data is not None:
-            print("\ntable of all people:")
-            for group, interval in fitted_table(trials_of(data, options.only, keep)).items():
-                print(f'    "{group}": Interval({interval.factor}, {interval.floor_deg}),')
+            trials = trials_of(data, options.only, keep)
+            floors = fitted_floors(trials)
+            print(f"\nof all people: convention {fitted_convention(trials, floors)} degrees; floors")
+            for group, floor in floors.items():
+                print(f'    "{group}": {floor},   factor {fitted_group(trials, GROUPS[group], FACTORS)}')
 
 
 if __name__ == "__main__":
