@@ -1,28 +1,28 @@
-"""The twin's first expert on refitted walks: how well it follows, what residual it needs, its forces against the plates.
+"""The twin's first expert on refitted walks: KinTwin's table, the residual it needs, its forces, moments and steps against the laboratory.
 
-    python -m tests.bench.twin_expert [--keep DIR] [--only CASE ...] [--plot DIR]
+    python -m tests.bench.twin_expert [--keep DIR] [--only CASE ...] [--setting NAME ...] [--plot DIR]
 
 Every walk is refitted from its noisy pictures (``kincast refit``), put on a floor and followed in C MuJoCo (480 Hz physics, 120 Hz
-control) by computed torque. Errors are against the fitted motion before soles were made to respect the floor. Rows: the
-expert as it is, with the residual bounded to 2 % body weight, and without any (KinTwin's ablation). The expert knows the
-motion's future only as far as a zero-phase filter does.
+control) by computed torque, as ``kincast evaluate`` does. Errors are against the fitted motion before soles were made to respect the
+floor. Rows: the expert as it is, with the residual bounded to 2 % body weight, and without any (KinTwin's ablation). The expert knows
+the motion's future as far as a zero-phase filter and the shift of :mod:`kincast.models.twin.balance` do.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kincast.models.twin.expert import ExpertConfig
-from kincast.models.twin.tracking import summary
-from kincast.offline.motion_library.build import judged
-from kincast.offline.motion_library.clip import Clip
-from kincast.offline.motion_library.from_results import motions_of_results
-from kincast.offline.truth import read_truth
-from kincast.offline.twin_evaluation import run_expert
+from kincast.offline.evaluation.drivers import ExpertDriver
+from kincast.offline.evaluation.evaluate import Run as Followed
+from kincast.offline.evaluation.evaluate import evaluate, label
+from kincast.offline.evaluation.table import markdown
+from kincast.offline.evaluation.trials import KeptOut, Trial, results_trials
 from tests.bench.live_accuracy import WALKS, Run
 from tests.bench.refit_accuracy import people, refitted
 
@@ -44,37 +44,26 @@ FIGURES = (
     "residual_pct_bw",
     "residual_p95_pct_bw",
     "servo_share_pct",
-    "vertical_pct_bw",
-    "fore_aft_pct_bw",
-    "lateral_pct_bw",
+    "force_vertical_pct_bw",
+    "force_fore_aft_pct_bw",
+    "force_lateral_pct_bw",
+    "moment_median_pct_bwh",
+    "foot_strike_ms",
+    "foot_off_ms",
+    "events_f1",
+    "stride_mm",
 )
 
 
-def clips(data: Path, folder: Path, cases: Sequence[str]) -> dict[str, Clip]:
-    """The refitted cases as clips with the plates' forces; those kept out are told."""
-    found: dict[str, Clip] = {}
+def trials(data: Path, folder: Path, cases: Sequence[str]) -> Iterator[Trial | KeptOut]:
+    """The refitted cases with their truth."""
     for group in people(cases):
         out = folder / f"refit-{Run(group[0]).name}"
         places = [out if len(group) == 1 else out / Run(c).name for c in group]
         if not all((p / "kinematics.mot").exists() for p in places):
             refitted(data, folder, [Run(c) for c in group])
         for case, place in zip(group, places, strict=True):
-            forces = read_truth(data / "multiview" / case, case).forces
-            for motion in motions_of_results(place, case, plates=forces):
-                answer = judged(motion)
-                if answer.clip is None:
-                    print(f"{motion.name}: kept out, {'; '.join(r.sentence for r in answer.reasons)}")
-                else:
-                    found[motion.name] = answer.clip
-    return found
-
-
-def row(name: str, figures: dict[str, float]) -> str:
-    cells = (
-        f"{k.removesuffix('_pct_bw').removesuffix('_deg')} {figures.get(k, float('nan')):.2f}"
-        for k in FIGURES
-    )
-    return f"{name:32s} " + "  ".join(cells)
+            yield from results_trials(place, data / "multiview" / case, person=group[0])
 
 
 def measure(
@@ -91,27 +80,22 @@ def measure(
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        library = clips(data, folder, [c for c in WALKS if not only or c in only])
+        walks = list(trials(data, folder, [c for c in WALKS if not only or c in only]))
     for setting, config in SETTINGS.items():
         if settings and setting not in settings:
             continue
-        trials = []
-        for name, clip in library.items():
-            run = run_expert(clip, config, LONGEST_S)
-            print(row(f"{name}, {setting}", summary([run.tracking])), run.tracking.fell, flush=True)
-            trials.append(run.tracking)
-            if plot is not None:
-                from tests.bench.twin_plot import plot_run
 
-                plot_run(
-                    plot / f"{name}-{setting.replace(' ', '-').replace('%', 'pct')}.png",
-                    run.twin,
-                    run.fitted,
-                    run.followed,
-                )
-        found = summary(trials)
-        print(row(f"ALL, {setting}", found), flush=True)
-        figures |= {f"twin.{setting}.{k}": round(found[k], 3) for k in FIGURES if k in found}
+        def picture(run: Followed, setting: str = setting) -> None:
+            if plot is not None:
+                from kincast.offline.evaluation.plot import plot_run
+
+                name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{label(run)}-{setting}")
+                plot_run(plot / f"{name}.png", run)
+
+        found = evaluate(walks, ExpertDriver(config, setting), LONGEST_S, tell=print, each=picture)
+        print(markdown(found), flush=True)
+        headline = found.total.headline()
+        figures |= {f"twin.{setting}.{k}": round(headline[k], 3) for k in FIGURES if k in headline}
     return figures
 
 
@@ -124,7 +108,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="curves of every run as PNG into this folder")
     parser.add_argument("--setting", nargs="*", default=[], choices=list(SETTINGS), help="only these")
     options = parser.parse_args()
-    measure(data_dir(), options.only, options.keep, options.plot, options.setting)
+    print(measure(data_dir(), options.only, options.keep, options.plot, options.setting))
 
 
 if __name__ == "__main__":
