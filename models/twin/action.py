@@ -49,7 +49,7 @@ class ActionConfig:
 
 
 def residual_of(
-    config: ActionConfig, person: Person, action: Float[Array, "*n 40"], limit: Float[Array, "*n"]
+    config: ActionConfig, person: Person, action: Float[Array, "*n action"], limit: Float[Array, "*n"]
 ) -> Float[Array, "*n 6"]:
     """Force (N) and moment (N m) at the pelvis: bounded, in size, by ``limit`` body weights (moment: times the arm)."""
     xp = action.__array_namespace__()

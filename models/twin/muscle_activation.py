@@ -13,7 +13,7 @@ from jaxtyping import Float
 from kincast.models.rotations import Array
 from kincast.models.twin.model import PHYSICS_HZ, SUBSTEPS
 
-_ITERATIONS = 6
+_ITERATIONS = 4
 
 
 @dataclass(frozen=True)
@@ -51,24 +51,21 @@ def excitation_for(
 ) -> Float[Array, "*n"]:
     """Held excitation that leads from ``activation`` to ``wanted`` in one control step, or as near as 0 and 1 can.
 
-    What is reached grows with the excitation, smoothly on either side of ``activation``, which keeps itself: regula falsi
-    (the Illinois variant) on the side where ``wanted`` lies.
+    What is reached grows with the excitation, smoothly on either side of ``activation``, which keeps itself: secant steps on the
+    side where ``wanted`` lies.
     """
     xp = activation.__array_namespace__()
     least, most = reachable(timing, activation)
     wanted = xp.clip(wanted, least, most)
     rising = wanted > activation
-    low = xp.where(rising, activation, xp.zeros_like(activation))
-    high = xp.where(rising, xp.ones_like(activation), activation)
-    below = xp.where(rising, activation, least) - wanted
-    above = xp.where(rising, most, activation) - wanted
-    found = low
+    before = xp.where(rising, xp.ones_like(activation), xp.zeros_like(activation))
+    short_before = xp.where(rising, most, least) - wanted
+    found, short = activation, activation - wanted
     for _ in range(_ITERATIONS):
-        width = above - below
-        found = low - below * (high - low) / xp.where(width > 0.0, width, xp.ones_like(width))
-        off = activated(timing, activation, found) - wanted
-        short = off < 0.0
-        above = xp.where(short, 0.5 * above, off)
-        below = xp.where(short, off, 0.5 * below)
-        low, high = xp.where(short, found, low), xp.where(short, high, found)
+        change = short - short_before
+        flat = xp.abs(change) < 1e-12
+        step = short * (found - before) / xp.where(flat, xp.ones_like(change), change)
+        before, short_before = found, short
+        found = xp.clip(found - xp.where(flat, xp.zeros_like(step), step), 0.0, 1.0)
+        short = activated(timing, activation, found) - wanted
     return found

@@ -11,7 +11,11 @@ from kincast.models.body import build_body
 from kincast.models.body.muscles import ARCHITECTURE, rest_lengths
 from kincast.models.coordinates import JOINT_COORDINATES
 from kincast.models.differentiation import retract
-from kincast.models.twin.model import CONTROLS, JOINTS, SUBSTEPS, build_twin
+from kincast.models.twin.bank import bank_of
+from kincast.models.twin.environment import EnvironmentConfig
+from kincast.models.twin.environment_c import CEnvironments
+from kincast.models.twin.model import CONTROLS, JOINTS, RESIDUALS, SUBSTEPS, build_twin
+from kincast.models.twin.muscle_action import MUSCLE_ACTIONS, MuscleActionConfig, muscle_action_of
 from kincast.models.twin.muscle_activation import activated, excitation_for, reachable
 from kincast.models.twin.muscle_expert import MuscleExpert, MuscleExpertConfig
 from kincast.models.twin.muscle_follow import follow_with_muscles
@@ -24,6 +28,8 @@ from kincast.models.twin.muscle_model import (
     build_muscle_twin,
 )
 from kincast.models.twin.muscle_qp import MuscleQpConfig, least_activations
+from kincast.models.twin.observation import ObservationConfig
+from kincast.models.twin.observation import size as observation_size
 from tests.models.twin_people import PERSON, person, standing, swaying
 
 DROP_M = np.full((2, 8), 0.01)
@@ -176,7 +182,7 @@ def test_excitations_lead_where_mujoco_says_they_do(twin: MuscleTwin) -> None:
     data.ctrl[EXCITATIONS] = excitation
     for _ in range(SUBSTEPS):
         mujoco.mj_step(twin.model, data)
-    np.testing.assert_allclose(data.act, wanted, atol=2e-3)
+    np.testing.assert_allclose(data.act, wanted, atol=1e-6)
     beyond = excitation_for(twin.timing, now, np.where(wanted > now, 2.0, -1.0))
     np.testing.assert_allclose(
         activated(twin.timing, now, beyond), np.where(wanted > now, high, low), atol=1e-9
@@ -283,3 +289,46 @@ def test_muscles_keep_a_swaying_person_up(twin: MuscleTwin) -> None:
     weak.model.actuator_biasprm[EXCITATIONS, 2] *= 0.001
     fallen = follow_with_muscles(weak, limp, swaying(twin.body, 0.8)).motion
     assert np.abs(fallen.q[-1, 7:] - reference.q[0, 7:]).max() > 0.3
+
+
+def test_the_environment_takes_excitations(twin: MuscleTwin) -> None:
+    """The expert's commands as actions: C's environment does with them what the expert's own loop does."""
+    reference = swaying(twin.body, 0.1)
+    config = MuscleActionConfig()
+    environment = CEnvironments(
+        [twin],
+        bank_of([reference]),
+        np.zeros(1, int),
+        EnvironmentConfig(observation=ObservationConfig(actions=MUSCLE_ACTIONS), action=config),
+    )
+    environment.reset(np.zeros(1, int), np.zeros(1, int))
+    data = mujoco.MjData(twin.model)
+    q, v = np.array(reference.q[0]), np.array(reference.v[0])
+    data.qpos[:], data.qvel[:] = twin.body.full_qpos(q), twin.body.full_qvel(q, v)
+    expert = MuscleExpert(twin, MuscleExpertConfig(reserve_limit=0.0))
+    person_ = environment.people()
+    for row in range(3):
+        command = expert.command(q, v, data.act.copy(), reference, row)
+        found = environment.step(
+            np.asarray(
+                muscle_action_of(
+                    config, person_, command.residual[None], command.torque[None], command.excitation[None]
+                )
+            )
+        )
+        for control in command.controls():
+            data.ctrl[:] = control
+            mujoco.mj_step(twin.model, data)
+        q, v = data.qpos[twin.body.coupling.independent_qpos], data.qvel[twin.body.coupling.independent_dof]
+        state = environment.state()
+        np.testing.assert_allclose(state[0][0], q, atol=1e-9)
+        np.testing.assert_allclose(state[1][0], v, atol=1e-7)
+        assert found.observation.shape == (1, observation_size(environment.config.observation))
+    assert data.act.max() > 0.01
+    held = np.asarray(config.held(person_, np.full((1, MUSCLE_ACTIONS), 2.0), np.array([0.02])))[0]
+    assert np.linalg.norm(held[:3]) <= 0.02 * twin.weight_N + 1e-9
+    assert not held[RESIDUALS + MUSCLE_JOINTS].any()
+    np.testing.assert_array_equal(held[EXCITATIONS], 1.0)
+    with pytest.raises(ValueError, match="108"):
+        EnvironmentConfig(action=config)
+    environment.close()
