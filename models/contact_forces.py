@@ -17,7 +17,7 @@ Everything is scaled by body weight, so the weights carry over between people.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import daqp
 import numpy as np
@@ -91,6 +91,19 @@ class LoadPrior:
     place_m: Float64[np.ndarray, "2"]
     ahead_m: Float64[np.ndarray, "2 point"]
     place_weight: float
+
+
+def with_unloaded(expected: LoadPrior, unloaded: Float64[np.ndarray, "2"], weight: float) -> LoadPrior:
+    """``expected`` where feet are known to carry nothing (``unloaded`` 1, by degrees): departing from it weighs ``weight``."""
+    known = float(abs(unloaded[0] - unloaded[1]))
+    if known == 0.0:  # neither, or both: a jump, which the gates tell
+        return expected
+    carries = 1.0 - unloaded
+    right = expected.right * carries[0]
+    right = right / max(right + (1.0 - expected.right) * carries[1], 1e-6)
+    return replace(
+        expected, right=float(np.clip(right, 0.0, 1.0)), weight=max(expected.weight, known * weight)
+    )
 
 
 def flatness(gate: Float64[np.ndarray, "2 point"]) -> Float64[np.ndarray, "2"]:

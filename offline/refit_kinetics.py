@@ -1,7 +1,7 @@
 """Kinetics and gait of a refitted motion: the live optimiser and detector, run without delay on known derivatives.
 
-Two passes: the first learns how the soles stand on the floor and whether a belt runs, the second uses it from
-the first row on.
+Two passes: the first learns how the soles stand on the floor, whether a belt runs and what only hindsight tells
+(:mod:`kincast.models.hindsight`), the second uses it from the first row on.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float64
 from kincast.models.body import Body
 from kincast.models.differentiation import MotionState
 from kincast.models.fit_result import CameraStatistics, FitCode, FitResult, SettledPose, WindowState
+from kincast.models.hindsight import FeetDiary
 from kincast.models.observations import Observations
 from kincast.offline.trajectory.motion import Motion, MotionCovariance
 from kincast.streaming.gait import GaitStream
@@ -51,11 +52,14 @@ def kinetics_rows(
     mass_kg = float(body.parameters.mass_kg)
     states = [_state(motion, covariance, i) for i in range(len(motion.t_ns))]
     torques_only = KineticsStream(body, mass_kg, replace(config, muscles=False))
+    diary = FeetDiary()
+    torques_only.keep_diary(diary)
     for state, known in zip(states, tracked, strict=True):
         if known:
             torques_only.row(state)
-    stream = KineticsStream(body, mass_kg, config)
-    stream.learn_from(torques_only)
+    hindsight = diary.hindsight()
+    stream = KineticsStream(body, mass_kg, config.for_wrench_error(hindsight.wrench_error))
+    stream.learn_from(torques_only, hindsight)
     rows = tuple(stream.row(state) if known else None for state, known in zip(states, tracked, strict=True))
     return rows, stream.muscle_names
 

@@ -24,6 +24,7 @@ from kincast.models.contact_forces import (
     LoadPrior,
     contact_gate,
     flatness,
+    with_unloaded,
 )
 from kincast.models.coordinates import JOINT_COORDINATES
 from kincast.models.differentiation import MotionState, PoseHistory
@@ -31,6 +32,7 @@ from kincast.models.feet_motion import FeetMotion, FeetObserver
 from kincast.models.fit_result import FitResult, SettledPose
 from kincast.models.force_rate import ForceRate
 from kincast.models.ground_velocity import GroundEstimator
+from kincast.models.hindsight import FeetDiary, Hindsight
 from kincast.models.inverse_dynamics import InverseDynamics, opensim_generalised_forces
 from kincast.models.kinetics_sd import kinetics_sd, turned
 from kincast.models.leg_muscles import LegMuscleModel
@@ -84,6 +86,8 @@ class KineticsStream:
         self._believed_from_ns = 0
         self._cop = np.zeros((2, 3))
         self._recent: deque[tuple[int, float, float, float]] = deque()
+        self._diary: FeetDiary | None = None
+        self._hindsight: Hindsight | None = None
         self.swap_body(body)
 
     def swap_body(self, body: Body, mass_kg: float | None = None) -> None:
@@ -140,11 +144,17 @@ class KineticsStream:
         """The row of a motion whose derivatives are known by other means (offline); rows in order of time."""
         return self._solve(motion)
 
-    def learn_from(self, earlier: KineticsStream) -> None:
-        """Begin the same session anew, knowing already how floor and belt lie; ``earlier`` is not used any more."""
+    def keep_diary(self, diary: FeetDiary) -> None:
+        """From now on note in ``diary`` what hindsight may want to know: of a recording, whose end comes soon enough."""
+        self._diary = diary
+
+    def learn_from(self, earlier: KineticsStream, hindsight: Hindsight) -> None:
+        """Begin the same session anew, knowing already how floor and belt lie and what its end tells; ``earlier`` is not used
+        any more."""
         self._belt, self._floor = earlier._belt, earlier._floor
         self._belt.forget()
         self._floor.rewind()
+        self._hindsight = hindsight
 
     def _restart_history(self, fit: FitResult) -> None:
         """Begin the history with the window's poses before the first settled one of ``fit``."""
@@ -194,6 +204,10 @@ class KineticsStream:
         qfrc = qfrc - dynamics.lifted_by(self._harness_N)
         points, gate, feet_motion = self._feet(motion)
         expected = self._expected(feet_motion, points, float(np.prod(flatness(gate))))
+        if self._hindsight is not None:
+            expected = with_unloaded(
+                expected, self._hindsight.unloaded_at(motion.t_ns), self._config.unloaded_weight
+            )
         qfrc = qfrc + self._weight_shift(motion, qfrc, feet_motion, expected)
         wrench = dynamics.demanded_wrench(qfrc)
         found = self._contact.solve(wrench, dynamics.pelvis, points, gate, expected)
@@ -263,6 +277,8 @@ class KineticsStream:
         points[:, :, 2] = self._floor.common
         gate = contact_gate(height - floor, speed, self._config.contact)
         feet = self._feet_observer.observe(sole, height - floor, speed, gate, belt)
+        if self._diary is not None:
+            self._diary.note_feet(motion.t_ns, feet, np.asarray(belt))
         return points, gate, feet
 
     def _expected(self, feet: FeetMotion, points: Float64[np.ndarray, "2 point 3"], flat: float) -> LoadPrior:
@@ -292,6 +308,8 @@ class KineticsStream:
         forward = forward / max(float(np.hypot(*forward)), 1e-9)
         knee = float(share @ motion.q[KNEES])
         ahead = self._weight_offset.update(motion.t_ns, float((carried - demanded) @ forward), knee)
+        if self._diary is not None:
+            self._diary.note_pressure(motion.t_ns, expected.right, carried - demanded - ahead * forward)
         lever = ahead * forward * wrench[2]
         return self._dynamics.turned_by(np.array([lever[1], -lever[0], 0.0]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kincast.models.contact_forces import ContactConfig
 from kincast.models.differentiation import HistoryConfig
@@ -22,6 +22,7 @@ class KineticsConfig:
         share_weight, place_weight: of departing from the expected sharing between the feet and the expected place
             (per m^2) of the load under each sole, relative to a horizontal residual of one body weight ...
         still_share_weight, still_place_weight: ... and the same for two feet flat on the floor.
+        unloaded_weight: of load on a foot that is known, in hindsight, to carry nothing.
         settle_s: rows are not believed for so long after tracking or a body began.
         mean_over_s, residual_limit, residual_moment_limit_m: limits of the mean residual, in body weights (and m).
         support_suspected: residual in body weights beyond which the feet need not carry all the weight ...
@@ -43,6 +44,7 @@ class KineticsConfig:
     place_weight: float = 3.0
     still_share_weight: float = 0.1
     still_place_weight: float = 0.5
+    unloaded_weight: float = 20.0
     settle_s: float = 0.15
     mean_over_s: float = 0.2
     residual_limit: float = 0.15
@@ -50,3 +52,14 @@ class KineticsConfig:
     support_suspected: float = 0.3
     supported_vertical_weight: float = 0.1
     reserve_limit_Nm: float = 30.0
+
+    def for_wrench_error(self, ratio: float) -> KineticsConfig:
+        """For a demanded wrench whose error is ``ratio`` times the usual one: its moment, in which masses that were not seen show
+        most, counts that much less, and the expected sharing of the load counts by its variance."""
+        arm_m = self.contact.moment_arm_m * ratio
+        return replace(
+            self,
+            contact=replace(self.contact, moment_arm_m=arm_m),
+            share_weight=self.share_weight * ratio**2,
+            still_share_weight=self.still_share_weight * ratio**2,
+        )
