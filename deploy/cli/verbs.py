@@ -21,6 +21,7 @@ from kincast.deploy.cli.meta import Meta
 from kincast.deploy.cli.refit import Refit
 from kincast.deploy.cli.replay import Replay
 from kincast.deploy.cli.report import Report
+from kincast.deploy.cli.train import Train
 
 
 class Command(Protocol):
@@ -40,6 +41,7 @@ VERBS: dict[str, type] = {
     "refit": Refit,
     "meta": Meta,
     "library": Library,
+    "train": Train,
     "evaluate": Evaluate,
     "report": Report,
     "export": Export,
