@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -30,6 +30,8 @@ class Evaluate:
     """Of a library: people trained on, kept for choosing or for testing, or all. The expert is trained on nobody."""
     policy: Path | None = None
     """A policy that `kincast train` wrote; without one the computed-torque expert."""
+    muscles: bool = False
+    """Drive the legs with muscles (the muscle expert) instead."""
     residual: float | None = None
     """Greatest residual force at the pelvis, in body weights (default: as the policy was trained; of the expert none)."""
     longest: float = float("inf")
@@ -68,14 +70,22 @@ class Evaluate:
         return 0
 
     def _driver(self) -> Driver:
+        from kincast.models.errors import UserMistakeError
         from kincast.models.twin.expert import ExpertConfig
-        from kincast.offline.evaluation.drivers import ExpertDriver, PolicyDriver
+        from kincast.models.twin.muscle_expert import MuscleExpertConfig
+        from kincast.offline.evaluation.drivers import ExpertDriver, MuscleDriver, PolicyDriver
 
         if self.policy is not None:
+            if self.muscles:
+                raise UserMistakeError(
+                    "--muscles is the muscle expert and --policy a learned one: choose one"
+                )
             return PolicyDriver.of(self.policy, self.residual)
-        return ExpertDriver(
-            ExpertConfig() if self.residual is None else ExpertConfig(residual_limit=self.residual)
-        )
+        limit = float("inf") if self.residual is None else self.residual
+        if self.muscles:
+            usual = MuscleExpertConfig()
+            return MuscleDriver(replace(usual, torque=replace(usual.torque, residual_limit=limit)))
+        return ExpertDriver(ExpertConfig(residual_limit=limit))
 
     def _trials(self) -> Iterator[Trial | KeptOut]:
         from kincast.models.errors import UserMistakeError

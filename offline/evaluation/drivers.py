@@ -13,6 +13,9 @@ from kincast.models.body import build_body
 from kincast.models.twin.expert import Expert, ExpertConfig
 from kincast.models.twin.follow import Followed, follow
 from kincast.models.twin.model import Twin, build_twin
+from kincast.models.twin.muscle_expert import MuscleExpert, MuscleExpertConfig
+from kincast.models.twin.muscle_follow import follow_with_muscles
+from kincast.models.twin.muscle_model import MuscleTwin, build_muscle_twin
 from kincast.models.twin.policy import Policy, PolicyController
 from kincast.models.twin.policy_file import read_policy
 from kincast.models.twin.reference import Reference
@@ -85,3 +88,20 @@ class PolicyDriver:
 
     def follow(self, twin: Twin, reference: Reference) -> Driven:
         return Driven(follow(twin, PolicyController(self.policy, twin, self.residual_limit), reference))
+
+
+@dataclass(frozen=True)
+class MuscleDriver:
+    """The muscle-driven expert: 80 leg muscles, torques above."""
+
+    config: MuscleExpertConfig = field(default_factory=MuscleExpertConfig)
+    name: str = "muscle expert"
+
+    def twin(self, clip: Clip) -> MuscleTwin:
+        return build_muscle_twin(build_body(clip.body), clip.sole_drop_m)
+
+    def follow(self, twin: Twin, reference: Reference) -> Driven:
+        if not isinstance(twin, MuscleTwin):
+            raise TypeError("muscles drive a muscle twin only")
+        found = follow_with_muscles(twin, MuscleExpert(twin, self.config), reference)
+        return Driven(found.motion, twin.muscles, found.activation)

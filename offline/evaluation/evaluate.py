@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -19,8 +19,11 @@ from kincast.offline.evaluation.moments import against_inverse_dynamics
 from kincast.offline.evaluation.spread import Spread, spread
 from kincast.offline.evaluation.trials import KeptOut, NothingToEvaluateError, Trial
 from kincast.offline.force_errors import MomentErrors
+from kincast.offline.motion_library.clip import Clip
 from kincast.offline.motion_library.reference import reference_of
 
+MARGIN_S = 0.5
+"""What follows the part that is looked at, for the filters at its end."""
 WALKING = ("foot_strike_ms", "foot_off_ms", "stride_mm")
 
 
@@ -69,9 +72,10 @@ class Evaluation:
 
 def run_trial(trial: Trial, driver: Driver, longest_s: float = float("inf")) -> Run:
     """Follow a trial, or its first ``longest_s`` seconds."""
-    twin = driver.twin(trial.clip)
-    fitted, reference = reference_of(trial.clip), reference_of(trial.clip, twin)
-    rows = min(len(fitted.q), int(min(longest_s, trial.clip.seconds + 1.0) * CONTROL_HZ))
+    clip = first_of(trial.clip, longest_s + MARGIN_S)
+    twin = driver.twin(clip)
+    fitted, reference = reference_of(clip), reference_of(clip, twin)
+    rows = min(len(fitted.q), int(min(longest_s, clip.seconds + 1.0) * CONTROL_HZ))
     fitted, reference = (Reference(*(values[:rows] for values in r)) for r in (fitted, reference))
     driven = driver.follow(twin, reference)
     followed = driven.followed
@@ -96,6 +100,19 @@ def run_trial(trial: Trial, driver: Driver, longest_s: float = float("inf")) -> 
         if trial.emg is not None:
             found["emg"] = agreement(time_s[late] + trial.start_s, *told, trial.emg)
     return Run(trial, twin, fitted, reference, followed, run.tracking, **found)  # pyright: ignore[reportArgumentType]
+
+
+def first_of(clip: Clip, seconds: float) -> Clip:
+    """The first seconds of a clip."""
+    rows = int(
+        np.searchsorted(clip.t_ns - clip.t_ns[0], min(seconds, clip.seconds + 1.0) * 1e9, side="right")
+    )
+    forces, support = clip.forces, clip.support
+    if forces is not None:
+        forces = replace(forces, **{f.name: getattr(forces, f.name)[:rows] for f in fields(forces)})
+    if support is not None:
+        support = replace(support, share=support.share[:rows])
+    return replace(clip, t_ns=clip.t_ns[:rows], q=clip.q[:rows], forces=forces, support=support)
 
 
 def evaluate(
