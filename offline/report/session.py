@@ -18,12 +18,12 @@ from jaxtyping import Bool, Float64
 from kincast.models.body.body import Body, build_body
 from kincast.models.body.parameters import BodyParametersError, harness_force
 from kincast.models.body.scaling import stature
+from kincast.models.contact_forces import GRAVITY
 from kincast.models.coordinates import COORDINATES, PELVIS_TRANSLATIONS, pose_from_coordinates
 from kincast.models.errors import UserMistakeError
 from kincast.streaming.results.reader import ResultsFolder, read_results
 from kincast.streaming.results.storage import Storage
 
-GRAVITY_M_S2 = 9.81
 FIRST_DATED_NS = 946_684_800_000_000_000
 """Stamps before the year 2000 are a clock that was never set, not a date."""
 LAST_DATED_NS = 4_102_444_800_000_000_000
@@ -209,4 +209,4 @@ def _validity(results: ResultsFolder, finite: Bool[np.ndarray, " row"]) -> Valid
 
 def body_weight_N(mass_kg: float) -> float:
     """Weight of a body mass."""
-    return mass_kg * GRAVITY_M_S2
+    return mass_kg * GRAVITY

@@ -14,11 +14,11 @@ from kincast.models.body import Body, BodyParameters, build_body
 from kincast.models.body.legs import leg_folder
 from kincast.models.body.scaling import segment_scale
 from kincast.models.body.segments import SEGMENTS
+from kincast.models.contact_forces import GRAVITY
 from kincast.streaming.display.scene import Mesh, MusclePath, Scene
 from kincast.streaming.display.upper_body import upper_body_meshes
 from kincast.streaming.messages import SessionHeader
 
-GRAVITY_M_S2 = 9.81
 SPECIFIC_TENSION_N_M2 = 0.6e6
 """Of the leg model's muscles (Rajagopal 2016: 60 N/cm^2): belly cross-section = maximal force / tension."""
 # drawn as a spindle, a belly is thinner than its whole cross-section so that neighbours stay apart
@@ -61,7 +61,7 @@ def person_scene(parameters: BodyParameters, header: SessionHeader | None, body_
         meshes=(*_leg_meshes(parameters, bodies), *upper_body_meshes(parameters, bodies)),
         muscles=_muscle_paths(body),
         keypoints=body.sites,
-        body_weight_n=float(mass_kg) * GRAVITY_M_S2,
+        body_weight_n=float(mass_kg) * GRAVITY,
         body_sha256=body_sha256,
     )
 

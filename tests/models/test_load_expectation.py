@@ -170,7 +170,7 @@ def test_sharing_of_optical_walks(data_dir: Path, case: str, monkeypatch: pytest
     share = np.array(said[-len(rows) :])
     at = np.searchsorted(walk.t_ns, [r.t_ns for r in rows])
     vertical = walk.force[at][:, :, 2]
-    use = walk.plate_ok[at].all(axis=1) & (vertical.sum(axis=1) > 0.6 * walk.mass_kg * 9.81)
+    use = walk.plate_ok[at].all(axis=1) & (vertical.sum(axis=1) > 0.6 * walk.mass_kg * 9.80665)
     use &= at > 25
     truth = vertical[:, 0] / np.maximum(vertical.sum(axis=1), 1.0)
     assert np.sqrt(np.mean((share - truth)[use] ** 2)) < 0.12

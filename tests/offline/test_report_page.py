@@ -167,7 +167,7 @@ def test_residual_is_judged_where_forces_are_said_valid(tmp_path: Path) -> None:
     seated = np.arange(len(session.t_ns)) < 200
     residual = np.zeros((len(seated), 6))
     residual[seated, 2] = (
-        0.6 * MASS_KG * 9.81
+        0.6 * MASS_KG * 9.80665
     )  # a seat carries most of the weight, and the rows say they are not valid
     session = dataclasses.replace(session, residual=residual, kinetics_valid=~seated)
     judged = load_session(write(tmp_path / "seat", Walk(), session))
@@ -321,7 +321,7 @@ def test_stated_errors_of_forces_and_moments_enter_bands_and_intervals(folder: P
     rows = {row.measure.key: row for row in make_document(with_sd, ReportOptions()).rows}
     for key, error in (
         ("plantarflexor_peak", 14.0 / MASS_KG),
-        ("grf_first_peak", 34.3 / MASS_KG / 9.81 * 100),
+        ("grf_first_peak", 34.3 / MASS_KG / 9.80665 * 100),
     ):
         one = rows[key].sides["left"]
         assert one.error == pytest.approx(error, rel=1e-3)

@@ -92,11 +92,11 @@ def results(walk: Walk) -> SessionResults:
         torques[:, COORDINATES.index(f"ankle_angle_{s}")] = -100.0 * np.sin(
             np.pi * np.clip(phase / STANCE, 0, 1)
         )
-        force[:, foot, 2] = MASS_KG * 9.81 * np.sin(np.pi * np.clip(phase / STANCE, 0, 1))
+        force[:, foot, 2] = MASS_KG * 9.80665 * np.sin(np.pi * np.clip(phase / STANCE, 0, 1))
         force[:, foot, 0] = (
             -0.1
             * MASS_KG
-            * 9.81
+            * 9.80665
             * np.cos(walk.heading_rad)
             * np.cos(np.pi * phase / STANCE)
             * (phase < STANCE)
@@ -104,7 +104,7 @@ def results(walk: Walk) -> SessionResults:
         force[:, foot, 1] = (
             -0.1
             * MASS_KG
-            * 9.81
+            * 9.80665
             * np.sin(walk.heading_rad)
             * np.cos(np.pi * phase / STANCE)
             * (phase < STANCE)

@@ -108,7 +108,7 @@ def _force(walk: Walk, k: int, side: str, forward_m: float) -> FootForce:
     if share >= 1.0:
         zero = np.zeros(3, np.float32)
         return FootForce(zero, cop, zero)
-    weight = MASS_KG * 9.81
+    weight = MASS_KG * 9.80665
     rise = min(1.0, share / 0.12, (1 - share) / 0.12)
     up = weight * rise * (1.08 - 0.28 * np.sin(np.pi * share) ** 4)
     along = -0.18 * weight * np.sin(2 * np.pi * share)

@@ -214,7 +214,7 @@ def test_the_person_drawn_is_the_person_fitted(walk: Walk) -> None:
     parameters = BodyParameters(scales=scales, mass_kg=60.0)
     header = SessionHeader("s", "P1", "HALPE_26", (), mass_kg=61.0)
     scene = person_scene(parameters, header)
-    assert scene.body_weight_n == pytest.approx(61.0 * 9.81)
+    assert scene.body_weight_n == pytest.approx(61.0 * 9.80665)
     assert [muscle.name for muscle in scene.muscles] == list(walk.muscles)
     body = build_body(parameters, "muscle")
     data = mujoco.MjData(body.mj_model)
@@ -660,7 +660,7 @@ def test_the_engine_is_heard_over_zeromq_and_the_scene_follows_the_body(walk: Wa
     scene = heard[-1]
     assert isinstance(scene, Scene)
     assert scene.subject_id == "P9"
-    assert scene.body_weight_n == pytest.approx(MASS_KG * 9.81)
+    assert scene.body_weight_n == pytest.approx(MASS_KG * 9.80665)
     live = next(item for item in heard if isinstance(item, LiveFrame))
     np.testing.assert_array_equal(live.body_xpos, live_frame(walk, live.seq).body_xpos)
     assert any(isinstance(item, EngineHealth) for item in heard)
