@@ -9,11 +9,12 @@ from pathlib import Path
 from kincast.models.errors import UserMistakeError
 from kincast.models.twin.policy import Policy
 from kincast.models.twin.policy_file import read_policy
-from kincast.offline.motion_library.index import Library
+from kincast.offline.file_hash import file_sha256
+from kincast.offline.motion_library.index import INDEX, Library
 from kincast.offline.training.clone import Clone
 from kincast.offline.training.config import TrainingConfig, TrainingConfigError, read_config
 from kincast.offline.training.curves_plot import PICTURE, plot_curves
-from kincast.offline.training.motions import Motions, motions_of
+from kincast.offline.training.motions import motions_of
 from kincast.offline.training.ppo import Ppo
 from kincast.offline.training.run import CURVES, POLICY, Pace, run
 
@@ -54,10 +55,11 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = _settled(folder, config)
+    _same_library(folder, file_sha256(library.folder / INDEX))
+    policy = _first(folder, first) if config.method == "ppo" else None
     motions = motions_of(library, "train", config.motions, config.seed, tell)
-    _same_library(folder, motions.library)
     tell(f"{len(motions.names)} motions, {motions.seconds:.0f} s, of {library.folder}")
-    task = Clone(config, motions) if config.method == "clone" else _ppo(config, motions, folder, first)
+    task = Clone(config, motions) if policy is None else Ppo(config, motions, policy)
     try:
         update = run(task, config.updates, folder, pace or Pace(), tell, drawn=_drawn(folder))
     finally:
@@ -97,16 +99,16 @@ def _same_library(folder: Path, library: str) -> None:
     path.write_text(library + "\n", encoding="utf-8")
 
 
-def _ppo(config: TrainingConfig, motions: Motions, folder: Path, first: Path | None) -> Ppo:
+def _first(folder: Path, first: Path | None) -> Policy:
+    """The policy ppo begins with; the folder keeps it."""
     kept = folder / FIRST
     if first is not None:
-        policy: Policy = read_policy(first)
+        policy = read_policy(first)
         if not kept.exists():
             kept.write_bytes(first.read_bytes())
         elif kept.read_bytes() != first.read_bytes():
             raise RunFolderError(f"{folder} began with another policy than {first}")
-    elif not kept.exists():
+        return policy
+    if not kept.exists():
         raise TrainingConfigError("ppo begins with a policy: give the clone's policy.npz with --first")
-    else:
-        policy = read_policy(kept)
-    return Ppo(config, motions, policy)
+    return read_policy(kept)
