@@ -5,7 +5,8 @@ point; every keypoint of many instants as a free point of space; the detector's 
 same for all cameras; how the detector scatters. No body takes part: a wrong body would bend the rig. Each number
 has a prior about its calibrated value.
 
-What no picture tells, the rig's common motion and size, is settled last: see :mod:`kincast.offline.bundle_gauge`.
+What no picture tells, the rig's common motion and size, is settled last, by the floor and by a known body's lengths: see
+:mod:`kincast.offline.bundle_gauge`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from kincast.models.body import BodyParameters
 from kincast.models.camera import Camera
 from kincast.models.observations import Observations
-from kincast.offline.bundle_gauge import on_the_floor, stances
+from kincast.offline.bundle_gauge import on_the_floor, resized, size_off, stances
 from kincast.offline.bundle_noise import USUAL_BIAS_PX, LearnedNoise, learned_bias_sd_px
 from kincast.offline.bundle_solver import (
     Guess,
@@ -92,12 +94,17 @@ class CameraChange:
 
 @dataclass(frozen=True)
 class Bundle:
-    """Adjusted cameras; ``demanded``: the data contradict the calibration clearly enough to use them instead."""
+    """Adjusted cameras; ``demanded``: the data contradict the calibration clearly enough to use them instead.
+
+    ``size_off``: logarithm of the factor by which the calibrated rig is too small for the lengths of the known body; 0
+    where it agrees with them, or none is known. The adjusted cameras have it put right.
+    """
 
     cameras: tuple[Camera, ...]
     changes: tuple[CameraChange, ...]
     median_px: tuple[float, float]
     demanded: bool
+    size_off: float = 0.0
 
     @property
     def clock_s(self) -> Float64[np.ndarray, " camera"]:
@@ -111,9 +118,14 @@ EVERYTHING = free_numbers(ROTATION, TRANSLATION, CLOCK, FOCAL, CENTRE)
 NOTHING = free_numbers()
 
 
-def adjusted(recordings: Sequence[Observations], config: BundleConfig = BundleConfig()) -> Bundle | None:
+def adjusted(
+    recordings: Sequence[Observations],
+    config: BundleConfig = BundleConfig(),
+    body: BodyParameters | None = None,
+) -> Bundle | None:
     """Adjust the cameras that all ``recordings`` share; None where too few points are seen by three of them.
 
+    ``body``: the person's, where it is known from elsewhere; it says how large the rig is, and bends nothing.
     Of two cameras alone the pictures tell how they stand to each other, apart from the distance between them.
     """
     calibrated = recordings[0].cameras
@@ -139,8 +151,10 @@ def adjusted(recordings: Sequence[Observations], config: BundleConfig = BundleCo
             break
     prior = replace(prior, bias_sd_px=look.bias_sd_px)
     prior, best = _best(calibrated, views, noise.of(views), prior, guess, config)
-    settled = _settled(recordings[0].keypoint_set, calibrated, views, noise.of(views), prior, best)
-    return _result(calibrated, views, noise.of(views), prior, settled, config)
+    keypoint_set = recordings[0].keypoint_set
+    off = 0.0 if body is None else size_off(body, keypoint_set, views, best.guess.points)
+    settled = _settled(keypoint_set, calibrated, views, noise.of(views), prior, best, off)
+    return replace(_result(calibrated, views, noise.of(views), prior, settled, config), size_off=off)
 
 
 @dataclass(frozen=True)
@@ -188,13 +202,16 @@ def _settled(
     noise: Noise,
     prior: Prior,
     solution: Solution,
+    off: float,
 ) -> Solution:
-    """With the rig's common motion as the floor has it."""
+    """With the rig's common motion and size as the floor and a known body have them."""
     found = solution.guess
     standing = stances(keypoint_set, views, found.points, slopes_at(calibrated, views, noise, found))
-    cameras = [changed(c, change) for c, change in zip(calibrated, found.changes, strict=True)]
+    cameras = resized([changed(c, change) for c, change in zip(calibrated, found.changes, strict=True)], off)
+    standing = replace(standing, place=np.exp(off) * standing.place)
     changes = found.changes.copy()
-    for c, camera in enumerate(on_the_floor(calibrated, cameras, changes[:, CLOCK], prior, standing)):
+    rightly_sized = resized(calibrated, off)
+    for c, camera in enumerate(on_the_floor(rightly_sized, cameras, changes[:, CLOCK], prior, standing)):
         changes[c, :6] = change_between(calibrated[c], camera)[:6]
     return replace(solution, guess=replace(found, changes=changes))
 

@@ -1,8 +1,9 @@
 """What no picture tells of a rig: its common motion and size.
 
 The calibrated cameras tell it, each within its sd; and where the person stands, the soles tell the floor: level, at
-z = 0. Soles stay out where they stand on something else (a step, a treadmill's deck) or on nothing still (a belt). The size comes from the cameras alone:
-eight cameras each placed within 2 cm know it to 0.1 %, a person's stature and proportions to 2 %.
+z = 0. Soles stay out where they stand on something else (a step, a treadmill's deck) or on nothing still (a belt). The size comes from the cameras
+(eight, each placed within 2 cm by itself, know it to 0.1 %; a stranger's stature and proportions to 2 %), unless all are off alike, as by a board
+whose squares are not as large as was typed in: where the person's body is known from elsewhere, its thighs and shanks tell (to 1 %).
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from kincast.models.body import BodyParameters
 from kincast.models.camera import Camera
 from kincast.models.mirrored_sites import site_landmarks
 from kincast.offline.bundle_solver import Prior, Slopes
 from kincast.offline.bundle_views import Views
 from kincast.offline.camera_change import CLOCK, PARAMETERS, change_between, moved_with_world
+from kincast.offline.known_lengths import known_size
 
 _SOLES = ("heel", "calcaneus", "big_toe", "small_toe", "mt1", "mt2", "mt5", "hallux", "second_toe")
+SURE_SD = 3.0
+"""So many standard deviations a rig's size must be off the known lengths to be doubted."""
 _GAUGE = 7
 """Turn (rad), shift (m) and logarithm of the size of the world, about the soles' mean place."""
 
@@ -119,6 +124,22 @@ def on_the_floor(
         turn = np.asarray(cv2.Rodrigues(step[:3])[0])
         places = np.exp(step[6]) * about @ turn.T + centre + step[3:6]
     return cameras
+
+
+def size_off(
+    body: BodyParameters, keypoint_set: str, views: Views, points: Float64[np.ndarray, "point 3"]
+) -> float:
+    """Logarithm of the factor that makes ``points`` as large as the person is known to be; 0 where the lengths do not surely ask for it."""
+    size = known_size(body, keypoint_set, views, points)
+    return 0.0 if size is None or abs(size.log_size) < SURE_SD * size.sd else size.log_size
+
+
+def resized(cameras: Sequence[Camera], log_size: float) -> tuple[Camera, ...]:
+    """The cameras in a world larger by so much about its origin: they see the same pictures."""
+    if log_size == 0.0:
+        return tuple(cameras)
+    still = np.zeros(3)
+    return tuple(moved_with_world(c, still, still, log_size, still) for c in cameras)
 
 
 def _contradicted(

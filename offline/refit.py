@@ -87,7 +87,7 @@ def refit(
     paths, seen = found.paths, list(found.seen)
     names = [path.stem for path in paths]
     clock.lap("read")
-    rig = refined_rig(paths, [observations for _, observations in seen])
+    rig = refined_rig(paths, [observations for _, observations in seen], body=body)
     if not fix_cameras:
         seen = [(header, found) for (header, _), found in zip(seen, rig.observations, strict=True)]
     for line in rig_lines(rig, fix_cameras):
@@ -168,6 +168,13 @@ def rig_lines(rig: RefinedRig, held: bool = False) -> list[str]:
         if bundle is None:
             continue
         before, after = bundle.median_px
+        if bundle.size_off:
+            done = "put right" if bundle.demanded and not held else "kept: either it or the body is wrong"
+            longer = "longer" if bundle.size_off < 0 else "shorter"
+            lines.append(
+                f"cameras: legs look {100 * abs(np.expm1(-bundle.size_off)):.1f} % {longer} than the body given has them;"
+                f" the rig's size is {done}"
+            )
         if not bundle.demanded:
             lines.append(f"cameras: calibration kept ({before:.1f} px, {after:.1f} at best)")
             continue

@@ -1,4 +1,4 @@
-"""What adjustment found about single cameras beyond their place, in plain words: clocks, lenses, and what two cameras cannot tell."""
+"""What adjustment found about single cameras beyond their place, in plain words: clocks, lenses, the rig's size, and what two cameras cannot tell."""
 
 from __future__ import annotations
 
@@ -28,6 +28,13 @@ def camera_findings(bundle: Bundle) -> tuple[str, ...]:
                 " stamped, beside the others: put right here; check its trigger or clock synchronisation"
             )
         said += _lens(change)
+    if bundle.size_off:
+        share = 100 * abs(np.expm1(-bundle.size_off))
+        said.append(
+            f"the rig is calibrated {share:.1f} % too {'large' if bundle.size_off < 0 else 'small'} for the legs of the body given"
+            " (--body): put right here; check the size of the calibration board's squares. If the body is not this person's,"
+            " or they have grown since, give none"
+        )
     if len(bundle.changes) == 2:
         names = " and ".join(c.name for c in bundle.changes)
         said.append(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kincast.models.body import BodyParameters
 from kincast.models.observations import Observations
 from kincast.offline.bundle import Bundle, BundleConfig, adjusted
 from kincast.offline.observe import observe
@@ -27,11 +28,15 @@ class RefinedRig:
 
 
 def refined_rig(
-    paths: Sequence[Path], recordings: Sequence[Observations], config: BundleConfig | None = None
+    paths: Sequence[Path],
+    recordings: Sequence[Observations],
+    config: BundleConfig | None = None,
+    body: BodyParameters | None = None,
 ) -> RefinedRig:
     """Adjust each rig (recordings with the same cameras) and use the result where the data demand it.
 
     With better cameras people are told apart better: the recordings are read again and the rig is adjusted once more.
+    ``body``: the person's, where it is known from elsewhere.
     """
     config = config or BundleConfig()
     out = list(recordings)
@@ -41,10 +46,10 @@ def refined_rig(
         same = [i for i in left if _same_rig(recordings[i], recordings[left[0]])]
         left = [i for i in left if i not in same]
         calibrated = recordings[same[0]].cameras
-        bundle = adjusted([recordings[i] for i in same], config)
+        bundle = adjusted([recordings[i] for i in same], config, body)
         if bundle is not None and bundle.demanded:
             again = [replace(observe(paths[i], bundle.cameras)[1], cameras=calibrated) for i in same]
-            bundle = adjusted(again, config) or bundle
+            bundle = adjusted(again, config, body) or bundle
             for i, seen in zip(same, again, strict=True):
                 out[i] = _with_cameras(seen, bundle)
         bundles.append(bundle)

@@ -52,6 +52,13 @@ def relative_errors(
     return _degrees(turns @ common.T, true_turns), np.linalg.norm(placed - true_centres, axis=1)
 
 
+def size_ratio(found: Sequence[Camera], true: Sequence[Camera]) -> float:
+    """Distances of the cameras from their middle, found over true (root mean square)."""
+    places = [_poses(cameras)[1] for cameras in (found, true)]
+    about = [np.linalg.norm(p - p.mean(axis=0)) for p in places]
+    return float(about[0] / about[1])
+
+
 def _poses(cameras: Sequence[Camera]) -> tuple[np.ndarray, np.ndarray]:
     turns = np.array([cv2.Rodrigues(np.asarray(c.rotation))[0] for c in cameras])
     return turns, -np.einsum("cji,cj->ci", turns, np.array([c.translation for c in cameras]))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kincast.offline.bundle import Bundle, CameraChange
 from kincast.offline.camera_change import CLOCK, FOCAL, PARAMETERS
+from kincast.offline.refit import rig_lines
 from kincast.offline.rig_findings import camera_findings
+from kincast.offline.rig_refined import RefinedRig
 from tests.models.rig import ring_of_cameras
 
 
@@ -37,3 +41,16 @@ def test_two_cameras_do_not_tell_which_is_wrong() -> None:
     (said,) = camera_findings(_bundle(2))
     assert "cam_0 and cam_1" in said
     assert "third camera" in said
+
+
+def test_a_rig_of_wrong_size_is_told_with_both_ways_out() -> None:
+    (said,) = camera_findings(replace(_bundle(4), size_off=-np.log(1.06)))
+    assert "6.0 % too large" in said
+    assert "board" in said
+    assert "grown" in said
+    (small,) = camera_findings(replace(_bundle(4), size_off=-np.log(0.95)))
+    assert "5.0 % too small" in small
+    rig = RefinedRig((), (replace(_bundle(4, demanded=False), size_off=-np.log(1.06)),))
+    told = rig_lines(rig)
+    assert "6.0 % longer" in told[0]
+    assert "kept" in told[0]
