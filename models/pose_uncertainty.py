@@ -18,19 +18,15 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float
 
+from kincast.models.angle_floors import floors
 from kincast.models.body import Body
 from kincast.models.body_prior import posture_table
 from kincast.models.coordinates import OPENSIM_FROM_WORLD, coordinates_from_pose
 
-MODEL_SD_RAD = np.radians(0.7)
-MODEL_SD_M = 0.003
 GIMBAL_COSINE = 1e-3
 """Lying on the side tilt and rotation are one: their sd is as large as it gets, not infinite."""
 UNKNOWN_SITE_SD_M = 0.012
 """Attachment of a detector's keypoint where the body file does not say (see ``body_prior``)."""
-
-
-_FLOOR = np.concatenate([np.full(3, MODEL_SD_M**2), np.full(37, MODEL_SD_RAD**2)])
 
 
 @dataclass(frozen=True)
@@ -71,11 +67,19 @@ def pose_uncertainty(
     # a smooth minimum: where both are alike, space and time together know more than either
     scale = np.sqrt((window**-2 + own**-2) ** -0.5 / own)
     within = look * np.outer(scale, scale)
-    within[diagonal, diagonal] += _FLOOR
+    within[diagonal, diagonal] += _floor_by_velocity()
     displaced = unsure.astype(np.float64) / share**2
     displaced[diagonal, diagonal] += prior**2 * resting
     shift = look @ displaced @ look
     return PoseUncertainty(within, within + 0.5 * (shift + shift.T))
+
+
+@lru_cache(maxsize=1)
+def _floor_by_velocity() -> Float[np.ndarray, "40"]:
+    """Variance; the pelvis' three turns share one floor, its three places another."""
+    variance = floors() ** 2
+    turns, places = variance[:3] * np.radians(1.0) ** 2, variance[3:6]
+    return np.concatenate([places, turns, variance[6:] * np.radians(1.0) ** 2])
 
 
 @lru_cache(maxsize=1)

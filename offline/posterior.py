@@ -2,7 +2,7 @@
 
 Three things add up. The Laplace posterior of the trajectory, corrected for errors that persist (:mod:`.correlated_noise`). What the
 body leaves uncertain (:mod:`.body_share`): its varying part within a trial, its constant part in total. And what no covariance
-knows: joints that are not the model's (a floor per group of coordinates, about what is left over with error-free pictures), and
+knows: joints that are not the model's (:mod:`kincast.models.angle_floors`, about what is left over with error-free pictures), and
 zeros of angles that another anatomist's model puts elsewhere (``CONVENTION_DEG``, in total).
 
 The numbers are fitted by ``python -m tests.bench.interval_calibration`` (four people, eight, four and two cameras, with
@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from kincast.models.angle_floors import FLOORS_DEG, floors
 from kincast.models.body import Body
 from kincast.models.coordinates import COORDINATES, PELVIS_TRANSLATIONS
-from kincast.models.pose_uncertainty import MODEL_SD_M, MODEL_SD_RAD, coordinate_sd
+from kincast.models.pose_uncertainty import coordinate_sd
 from kincast.models.shape_sd import shape_sd
 from kincast.offline.body_share import body_share
 from kincast.offline.correlated_noise import of_persistent_errors
@@ -34,32 +35,6 @@ SHAPE_FACTOR = 1.25
 """Where only the body file's sd is known: it holds no covariance, and of the convention nothing."""
 _TRANSLATIONS = [COORDINATES.index(name) for name in PELVIS_TRANSLATIONS]
 TO_FILE_UNITS = np.array([1.0 if name in PELVIS_TRANSLATIONS else 180.0 / np.pi for name in COORDINATES])
-
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "pelvis": ("pelvis_tilt", "pelvis_list", "pelvis_rotation"),
-    "hip_flexion": ("hip_flexion_r", "hip_flexion_l"),
-    "hip_adduction": ("hip_adduction_r", "hip_adduction_l"),
-    "hip_rotation": ("hip_rotation_r", "hip_rotation_l"),
-    "knee": ("knee_angle_r", "knee_angle_l"),
-    "ankle": ("ankle_angle_r", "ankle_angle_l"),
-    "subtalar": ("subtalar_angle_r", "subtalar_angle_l"),
-    "lumbar": ("lumbar_extension", "lumbar_bending"),
-    "lumbar_rotation": ("lumbar_rotation",),
-}
-FLOORS_DEG: dict[str, float] = {
-    "pelvis": 0.6,
-    "hip_flexion": 0.6,
-    "hip_adduction": 0.6,
-    "hip_rotation": 1.5,
-    "knee": 0.45,
-    "ankle": 0.45,
-    "subtalar": 1.5,
-    "lumbar": 0.6,
-    "lumbar_rotation": 1.5,
-}
-UNCHECKED_DEG = float(np.degrees(MODEL_SD_RAD))
-"""Floor of coordinates of which fewer than three people were measured."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +79,7 @@ def spread(
     parts: Parts, floors_deg: dict[str, float] = FLOORS_DEG, convention_deg: float = CONVENTION_DEG
 ) -> Spread:
     """With what no covariance knows."""
-    floor = np.full(40, UNCHECKED_DEG)
-    floor[_TRANSLATIONS] = MODEL_SD_M
-    for group, value in floors_deg.items():
-        floor[[COORDINATES.index(name) for name in GROUPS[group]]] = value
-    within = np.sqrt(parts.posterior**2 + parts.varying**2 + floor**2)
+    within = np.sqrt(parts.posterior**2 + parts.varying**2 + floors(floors_deg) ** 2)
     convention = np.full(40, convention_deg if parts.joint else 0.0)
     convention[_TRANSLATIONS] = 0.0
     return Spread(np.sqrt(within**2 + parts.constant**2 + convention**2), within)

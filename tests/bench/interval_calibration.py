@@ -1,4 +1,4 @@
-"""Are the refit's intervals true? Fits the table of :mod:`kincast.offline.posterior` and judges it on people left out.
+"""Are the refit's intervals true? Fits the table of :mod:`kincast.models.angle_floors` and judges it on people left out.
 
     python -m tests.bench.interval_calibration [--only walks ...] [--keep DIR] [--live | --results]
 
@@ -141,8 +141,8 @@ def fitted_group(
     trials: Sequence[Judged], names: Sequence[str], factors: Sequence[float] = (1.0,)
 ) -> tuple[float, float] | None:
     """Factor and floor (degrees) of one group of coordinates from the trials of some people, or None if too few were measured."""
+    from kincast.models.angle_floors import UNCHECKED_DEG
     from kincast.offline.angle_errors import COVERAGES
-    from kincast.offline.posterior import UNCHECKED_DEG
 
     reach = norm.ppf(0.5 + COVERAGES / 2)
     data = [
@@ -184,7 +184,7 @@ def fitted_group(
 
 def fitted_floors(trials: Sequence[Judged]) -> dict[str, float]:
     """Every group's floor."""
-    from kincast.offline.posterior import GROUPS
+    from kincast.models.angle_floors import GROUPS
 
     found = {group: fitted_group(trials, names) for group, names in GROUPS.items()}
     return {group: pair[1] for group, pair in found.items() if pair is not None}
@@ -256,7 +256,7 @@ def measure(data: Path | None, only: Sequence[str] = (), keep: Path | None = Non
 
 
 def main() -> None:
-    from kincast.offline.posterior import GROUPS
+    from kincast.models.angle_floors import GROUPS
     from tests.bench.__main__ import data_dir
 
     parser = argparse.ArgumentParser(description=__doc__)

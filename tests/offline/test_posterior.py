@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kincast.models.angle_floors import FLOORS_DEG, GROUPS, PLACE_M, UNCHECKED_DEG
 from kincast.models.coordinates import COORDINATES, PELVIS_TRANSLATIONS
-from kincast.models.pose_uncertainty import MODEL_SD_M
 from kincast.offline.posterior import (
     CONVENTION_DEG,
-    FLOORS_DEG,
-    GROUPS,
-    UNCHECKED_DEG,
     Parts,
     posterior_sd,
     spread,
@@ -47,7 +44,7 @@ def test_parts_add_up_with_the_floor_of_their_group() -> None:
     assert found.within[:, neck] == pytest.approx(np.sqrt(2.0**2 + 1.0 + UNCHECKED_DEG**2))
     assert found.total[:, knee] == pytest.approx(np.sqrt(2.0**2 + 1.0 + floor**2 + 9.0 + CONVENTION_DEG**2))
     moved = spread(Parts(posterior, 0.0 * one, 0.02 * one, True))
-    assert moved.within[:, height] == pytest.approx(np.hypot(np.radians(2.0), MODEL_SD_M))
+    assert moved.within[:, height] == pytest.approx(np.hypot(np.radians(2.0), PLACE_M))
     assert moved.total[:, height] == pytest.approx(np.hypot(moved.within[:, height], 0.02))
     alone = spread(Parts(posterior, 0.0 * one, 3.0 * one, False))
     assert alone.total[:, knee] == pytest.approx(np.hypot(alone.within[:, knee], 3.0))
