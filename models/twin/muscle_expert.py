@@ -1,9 +1,9 @@
 """The first expert, muscle driven: computed torque, the least activations that give it, the excitations that lead there.
 
 Activation lags excitation, so torques are wanted for the end of the control step: the state is carried on to it, the torque-driven
-expert says what the reference there demands, and muscles are sought among the activations that can be reached by then. What
-they cannot give is the reserve, a torque at the joint, bounded and reported. A function of state, activation and
-reference; what it remembers only starts the next search.
+expert says what the reference there demands, the servos' springs are added, and muscles are sought among the activations that
+can be reached by then. What they cannot give is the reserve, a torque at the joint, bounded and reported. A function of
+state, activation and reference; what it remembers only starts the next search.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jaxtyping import Float64
 
 from kincast.models.differentiation import MotionState, retract
 from kincast.models.inverse_dynamics import InverseDynamics
-from kincast.models.leg_muscles import LegMuscleModel
+from kincast.models.leg_muscles import LEG_COORDINATES, LegMuscleModel
 from kincast.models.twin.action import servo_controls
 from kincast.models.twin.controller import Command
 from kincast.models.twin.expert import Expert, ExpertConfig
@@ -31,12 +31,16 @@ class MuscleExpertConfig:
     """How muscles are asked.
 
     Attributes:
-        torque: of the torques behind; a firmer pull than torque-driven, because no servo helps the legs.
+        torque: of the torques behind; a firmer pull than torque-driven, because muscles answer later.
+        spring, ankle_spring: of the torque-driven joints' servos, the share that muscles are asked for at hip and knee, and at ankle and
+            subtalar joint, where a foot in the air would swing faster than activation can follow.
         reserve_limit: greatest reserve torque of a joint, in N m per N of body weight.
         ahead: control steps by which the state is carried on.
     """
 
-    torque: ExpertConfig = field(default_factory=lambda: ExpertConfig(frequency_hz=6.0))
+    torque: ExpertConfig = field(default_factory=lambda: ExpertConfig(frequency_hz=4.0))
+    spring: float = 1.0
+    ankle_spring: float = 0.5
     muscles: MuscleQpConfig = field(default_factory=MuscleQpConfig)
     reserve_limit: float = np.inf
     ahead: int = 1
@@ -70,6 +74,8 @@ class MuscleExpert:
         self._muscles = LegMuscleModel(self._dynamics)
         side = np.array([name[-1] for name in twin.muscles])
         self._legs = tuple(np.flatnonzero(side == s) for s in ("r", "l"))
+        ankle = np.array([name in ("ankle_angle", "subtalar_angle") for name in LEG_COORDINATES] * 2)
+        self._spring = np.where(ankle, self._config.ankle_spring, self._config.spring)
         self._multiplier: Float64[np.ndarray, "2 6"] | None = None
 
     def begin(
@@ -95,7 +101,7 @@ class MuscleExpert:
         later_v = v + time_s * np.asarray(reference.a[row])
         later_q = retract(q, 0.5 * time_s * (v + later_v))
         found = self._expert.command(later_q, later_v, reference, there)
-        wanted = found.torque[MUSCLE_JOINTS]
+        wanted = found.torque[MUSCLE_JOINTS] + self._sprung(later_q, later_v, reference, there)
         low, high = (np.asarray(x) for x in reachable(timing, activation))
         goal, reserve = self._activations(later_q, later_v, wanted, low, high)
         torque = found.torque.copy()
@@ -106,6 +112,14 @@ class MuscleExpert:
         return MuscleCommand(
             found.residual, torque, servo, np.asarray(excitation_for(timing, activation, goal)), wanted
         )
+
+    def _sprung(
+        self, q: Float64[np.ndarray, "41"], v: Float64[np.ndarray, "40"], reference: Reference, row: int
+    ) -> Float64[np.ndarray, "12"]:
+        """What servos at the joints that muscles move would exert there."""
+        off = np.asarray(reference.q[row])[7 + MUSCLE_JOINTS] - q[7 + MUSCLE_JOINTS]
+        late = np.asarray(reference.v[row])[6 + MUSCLE_JOINTS] - v[6 + MUSCLE_JOINTS]
+        return self._spring * (self._twin.config.servo_kp * off + self._twin.config.servo_kd * late)
 
     def _activations(
         self,
