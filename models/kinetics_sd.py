@@ -34,7 +34,7 @@ class TorqueError:
 CHECKED_TORQUES = (
     ("hip_flexion", TorqueError(0.8, 0.002)),
     ("hip_adduction", TorqueError(1.0)),
-    ("hip_rotation", TorqueError(0.6, 0.001)),
+    ("hip_rotation", TorqueError(0.42, 0.0015)),
     ("knee_angle", TorqueError(1.0)),
     ("ankle_angle", TorqueError(0.7, 0.001)),
     ("subtalar_angle", TorqueError(0.8)),
