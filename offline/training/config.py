@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_type_hints
 from kincast.models.errors import UserMistakeError
 
 Method = Literal["clone", "ppo"]
+Simulator = Literal["c", "mjx"]
 
 
 class TrainingConfigError(UserMistakeError):
@@ -81,7 +82,10 @@ class PpoConfig:
         spread: of the exploration at first, in standard deviations of the clone's actions.
         residual_limit, residual_limit_last: body weights at the beginning and from ``tighten_share`` of the run on.
         reward_scale: rewards are this much smaller for the critic.
+        simulator: C MuJoCo on the processor, or MJX on JAX's device (a GPU, then with thousands of instances).
     """
+
+    simulator: Simulator = "c"
 
     instances: int = 64
     steps: int = 32
@@ -152,9 +156,9 @@ def _made(made: Any, document: Any, where: str) -> Any:
 def _value(hint: Any, value: Any, where: str) -> Any:
     if is_dataclass(hint) and isinstance(hint, type):
         return _made(hint, value, where)
-    if hint == Method:
-        if value not in get_args(Method):
-            raise TrainingConfigError(f"{where} is {value!r}; valid: {', '.join(get_args(Method))}")
+    if hint in (Method, Simulator):
+        if value not in get_args(hint):
+            raise TrainingConfigError(f"{where} is {value!r}; valid: {', '.join(get_args(hint))}")
         return value
     if hint == tuple[int, ...]:
         if not isinstance(value, list) or not value or not all(type(v) is int and v >= 0 for v in value):

@@ -1,4 +1,4 @@
-"""The teacher's fine-tuning: PPO from a clone on rollouts in C MuJoCo, with less and less residual force allowed."""
+"""The teacher's fine-tuning: PPO from a clone on rollouts in C MuJoCo or MJX, with less and less residual force allowed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from kincast.models.twin.environment import EnvironmentConfig
 from kincast.models.twin.environment_c import CEnvironments
+from kincast.models.twin.environment_mjx_batch import MjxBatch
 from kincast.models.twin.model import CONTROL_HZ
 from kincast.models.twin.observation import ObservationConfig, size
 from kincast.models.twin.policy import Normalisation, Policy
@@ -57,7 +58,8 @@ class Ppo:
         environment = EnvironmentConfig(observation=observation, termination=TerminationConfig(far_m=p.far_m))
         first.require(motions.twins[0], observation, environment.action.size)
         self._config, self._motions, self._first = config, motions, first
-        self._environments = CEnvironments(motions.twins, motions.bank, motions.person_of_clip, environment)
+        simulator = CEnvironments if p.simulator == "c" else MjxBatch
+        self._environments = simulator(motions.twins, motions.bank, motions.person_of_clip, environment)
         self._networks = Networks(
             Perceptron(hidden_of(first), first.facts.actions), Perceptron(config.critic, 1)
         )

@@ -15,7 +15,7 @@ from kincast.models.twin.action import ActionConfig, action_of, residual_of, tor
 from kincast.models.twin.bank import bank_of, window
 from kincast.models.twin.environment import EnvironmentConfig
 from kincast.models.twin.environment_c import CEnvironments
-from kincast.models.twin.environment_mjx import mjx_environments
+from kincast.models.twin.environment_mjx_batch import MjxBatch
 from kincast.models.twin.expert import Expert
 from kincast.models.twin.follow import follow
 from kincast.models.twin.loads import FootLoads
@@ -185,22 +185,35 @@ def test_c_and_mjx_are_the_same_environment(two) -> None:
     ours = CEnvironments(twins, bank, owner, config)
     clip, row = np.array([0, 1]), np.array([0, 10])
     seen = ours.reset(clip, row, residual_limit=0.5)
-    theirs = mjx_environments(twins, bank, owner, config)
+    theirs = MjxBatch(twins, bank, owner, config)
     with jax.numpy_rank_promotion("raise"):
-        state, seen_mjx = jax.vmap(theirs.reset)(jnp.asarray(clip), jnp.asarray(row), jnp.full(2, 0.5))
-        np.testing.assert_allclose(seen_mjx, seen, atol=1e-4)
-        step = jax.jit(jax.vmap(theirs.step))
-        for _ in range(3):
+        np.testing.assert_allclose(theirs.reset(clip, row, residual_limit=0.5), seen, atol=1e-4)
+        done: list[np.ndarray] = []
+        for step in range(4):
+            if step == 2:  # one of them begins anew, under another limit for both
+                which = np.array([True, False])
+                mine, its = (e.reset_some(which, np.array([1, 1]), np.array([5, 5])) for e in (ours, theirs))
+                np.testing.assert_allclose(its[0], mine[0], atol=1e-4)
+                assert theirs.place.row.tolist() == ours.place.row.tolist() == [5, 12]
+                ours.limit_residual(0.2)
+                theirs.limit_residual(0.2)
+                kept = theirs.snapshot()
             action = expert_actions(ours, experts, references)
-            mine = ours.step(action)
-            state, its = step(state, jnp.asarray(action))
-            np.testing.assert_allclose(state.qpos[:, :7], ours.state()[0][:, :7], atol=1e-4)
+            mine, its = ours.step(action), theirs.step(action)
+            np.testing.assert_allclose(theirs.snapshot()["qpos"][:, :7], ours.state()[0][:, :7], atol=1e-4)
             np.testing.assert_allclose(its.loads.force, mine.loads.force, atol=0.02 * twins[0].weight_N)
-            difference = np.abs(np.asarray(its.observation) - mine.observation)
+            difference = np.abs(its.observation - mine.observation)
             assert np.median(difference) < 1e-4
             assert difference.max() < 0.05
             np.testing.assert_allclose(its.reward.total, mine.reward.total, atol=0.02)
             assert its.ended.tolist() == mine.ended.tolist() == [False, False]
+            done = [*done, action][-2:]
+        after = theirs.snapshot()
+        theirs.restore(kept)
+        for action in done:
+            theirs.step(action)
+        for name, values in theirs.snapshot().items():
+            np.testing.assert_array_equal(values, after[name])
     ours.close()
 
 
