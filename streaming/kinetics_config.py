@@ -55,11 +55,13 @@ class KineticsConfig:
 
     def for_wrench_error(self, ratio: float) -> KineticsConfig:
         """For a demanded wrench whose error is ``ratio`` times the usual one: its moment, in which masses that were not seen show
-        most, counts that much less, and the expected sharing of the load counts by its variance."""
+        most, counts that much less, the expected sharing of the load counts by its variance, and what cannot be explained
+        must be as much larger before another support is suspected."""
         arm_m = self.contact.moment_arm_m * ratio
         return replace(
             self,
             contact=replace(self.contact, moment_arm_m=arm_m),
+            support_suspected=self.support_suspected * ratio,
             share_weight=self.share_weight * ratio**2,
             still_share_weight=self.still_share_weight * ratio**2,
         )

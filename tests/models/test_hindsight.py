@@ -114,6 +114,12 @@ def test_what_one_foot_does_not_carry_the_other_does() -> None:
     assert 0.3 < with_unloaded(prior, np.array([0.5, 0.0]), 20.0).right < 0.5
 
 
+def test_a_usual_wrench_changes_nothing() -> None:
+    config = KineticsConfig()
+    assert config.for_wrench_error(1.0) == config
+    assert config.for_wrench_error(2.0).support_suspected > config.support_suspected
+
+
 def test_a_worse_wrench_moves_the_sharing_less() -> None:
     points = np.zeros((2, 4, 3))
     points[:, :, 0] = (-0.05, -0.05, 0.15, 0.15)
