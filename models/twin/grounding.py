@@ -25,15 +25,16 @@ JOINTS = ("knee_angle", "ankle_angle", "subtalar_angle", "mtp_angle")
 class GroundingConfig:
     """``sd_deg`` of knee, ankle, subtalar and toes; ``sd_m`` of a sole point's height.
 
-    A point slower than ``planted_m_s`` may lie ``sink_m`` deep (soft contact does), one faster than ``swinging_m_s`` keeps
-    ``clearance_m``; in between both pass into each other. Walkers clear the floor by 10 to 20 mm at least (Winter 1992, Phys
-    Ther 72:45: toe clearance 12.9 mm).
+    A point slower than ``planted_m_s`` may lie ``sink_m`` deep (soles hang lower by what body weight presses them,
+    :data:`kincast.models.twin.soles.PRESSED_M`), one faster than ``swinging_m_s`` keeps ``clearance_m``; in between both pass into each
+    other. Walkers' toes clear the floor by 12.9 mm (Winter 1992, Phys Ther 72:45); no more is asked of a fit than that a foot does
+    not catch, since what it is lifted counts as an error of its angles.
     """
 
     sd_deg: tuple[float, float, float, float] = (2.0, 3.0, 3.0, 20.0)
     sd_m: float = 0.001
-    sink_m: float = 0.001
-    clearance_m: float = 0.01
+    sink_m: float = 0.006
+    clearance_m: float = 0.005
     planted_m_s: float = 0.3
     swinging_m_s: float = 1.0
     iterations: int = 3

@@ -21,6 +21,9 @@ from kincast.models.sole import SoleFloor
 
 PLANTED_M_S = 0.3
 """A sole point slower than that against the ground stands on it, if it is near."""
+PRESSED_M = 0.005
+"""A standing sole is seen pressed; unloaded it hangs that much lower. The simulated floor gives 2 to 5 mm under body weight (heel pads
+give more), and with soles that are right only when pressed feet land 20 ms late."""
 RESTING_M_S = 0.1
 """A foot all of whose points are slower rests on something."""
 
@@ -32,7 +35,7 @@ class Ground:
     Attributes:
         height_m: of the floor, world z.
         velocity_m_s: horizontal; of a belt, else zero.
-        drop_m: how much each sole point lies above the floor it presses on (negative: below).
+        drop_m: how much each sole point lies above the floor it presses on (negative: below), and what its sole is pressed.
         least_m: per instant, height over the floor of the lowest sole point after the correction.
         resting_m: the same of each foot at the instants when all its points rest, NaN when it moves.
     """
@@ -74,7 +77,7 @@ def ground_under(
     own = np.zeros((2, points))
     for i in range(len(t_ns)):
         own = floor.update(int(t_ns[i]), height[i], speed[i] < PLANTED_M_S)
-    drop = own - floor.common
+    drop = own - floor.common + PRESSED_M
     lowest = (height - own).min(axis=2)
     resting = np.hypot(speed, velocity[..., 2]).max(axis=2) < RESTING_M_S
     return Ground(floor.common, ground, drop, lowest.min(axis=1), np.where(resting, lowest, np.nan))

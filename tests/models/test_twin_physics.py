@@ -15,7 +15,7 @@ from kincast.models.twin.follow import follow
 from kincast.models.twin.grounding import GroundingConfig, grounded
 from kincast.models.twin.loads import foot_loads
 from kincast.models.twin.model import CONTROLS, JOINTS, RESIDUALS, SUBSTEPS, Twin, build_twin, servo_torque
-from kincast.models.twin.soles import capsules
+from kincast.models.twin.soles import PRESSED_M, capsules, ground_under
 from tests.models.twin_people import lowest_m, person, standing, swaying, twin
 
 
@@ -150,7 +150,7 @@ def test_grounding_lifts_a_foot_out_of_the_floor_with_the_least_likely_joints_la
     q = standing(made.body, ankle_angle_r=-0.15)  # toes down: they carry, heels are up
     q[2] -= 0.004
     still = np.zeros(40)
-    config = GroundingConfig(iterations=5)
+    config = GroundingConfig(sink_m=0.001, clearance_m=0.01, iterations=5)
     lifted = grounded(made, q[None], still[None], config)[0]
     assert lowest_m(made.body, q) < -0.004
     assert lowest_m(made.body, lifted) > -0.0015
@@ -175,3 +175,16 @@ def test_a_foot_that_caught_on_the_floor_is_not_loaded_when_it_should_swing() ->
     np.testing.assert_allclose(both, 0.5, atol=0.03)
     assert one[1] < 0.2
     assert one[0] > 0.8
+
+
+def test_unloaded_soles_hang_as_much_lower_as_they_are_pressed_in_stance() -> None:
+    body = person()
+    q = np.tile(standing(body), (120, 1))
+    q[:, 2] += 0.02 - lowest_m(body, q[0])
+    t_ns = np.arange(120) * 10_000_000
+    found = ground_under(body, t_ns, q, np.zeros((120, 40)), 0.0)
+    assert found.height_m == pytest.approx(0.02, abs=1e-6)
+    made = build_twin(body, found.drop_m)
+    assert found.drop_m.min() >= PRESSED_M - 1e-9
+    assert lowest_m(made.body, q[0]) == pytest.approx(0.02 - PRESSED_M, abs=1e-6)
+    np.testing.assert_allclose(found.least_m, 0.0, atol=1e-6)
