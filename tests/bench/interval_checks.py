@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from kincast.models.contact_forces import GRAVITY
 from kincast.models.gait.strides import heel_clearance, toe_clearance
@@ -218,6 +218,15 @@ def fitted_factor(found: Sequence[Check]) -> float:
     return float(min(FACTORS, key=lambda f: float(np.sum((mean_coverage(found, f) - COVERAGES) ** 2))))
 
 
+def chance_error(people: int) -> float:
+    """ECE that true sd show on average where all of a person's errors are one draw (a belt's speed, a person's own clock): the mean
+    absolute deviation of a binomial share. Less than this says nothing against an sd whose error is shared so."""
+    inside = np.arange(people + 1)
+    return float(
+        np.mean([binom.pmf(inside, people, c) @ np.abs(inside / people - c) for c in COVERAGES.tolist()])
+    )
+
+
 def figures_of(found: Iterable[Check]) -> dict[str, dict[str, float]]:
     """Per quantity: ECE over people as stated and with a factor fitted without the person; the median and the worst person's."""
     table: dict[str, list[Check]] = {}
@@ -237,6 +246,7 @@ def figures_of(found: Iterable[Check]) -> dict[str, dict[str, float]]:
             "ece": float(np.mean(np.abs(mean_coverage(own) - COVERAGES))),
             "ece_person": float(np.median(per_person)),
             "ece_worst": float(np.max(per_person)),
+            "ece_chance": chance_error(len(people)),
             "people": float(len(people)),
             "pieces": float(sum(c.pieces for c in own)),
             "rms_error": float(np.sqrt(np.mean([np.mean(c.error**2) for c in own]))),
@@ -261,18 +271,20 @@ def lines_of(figures: dict[str, dict[str, float]]) -> Iterator[str]:
         "factor left out",
         "median person",
         "worst",
+        "chance if shared",
         "people",
         "pieces",
         "rms error",
         "rms sd",
         "factor",
     )
-    yield f"{'':28s}" + "".join(f"{h:>16s}" for h in heads)
+    yield f"{'':28s}" + "".join(f"{h:>17s}" for h in heads)
     keys = (
         "ece",
         "ece_left_out",
         "ece_person",
         "ece_worst",
+        "ece_chance",
         "people",
         "pieces",
         "rms_error",
@@ -280,7 +292,7 @@ def lines_of(figures: dict[str, dict[str, float]]) -> Iterator[str]:
         "factor",
     )
     for quantity, f in figures.items():
-        yield f"{quantity:28s}" + "".join(f"{f.get(k, float('nan')):16.3g}" for k in keys)
+        yield f"{quantity:28s}" + "".join(f"{f.get(k, float('nan')):17.3g}" for k in keys)
 
 
 def body_weights(found: Iterable[Check], mass_kg: float) -> Iterator[Check]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.bench.interval_checks import Check, figures_of, fitted_factor, lines_of, mean_coverage
+from tests.bench.interval_checks import (
+    Check,
+    chance_error,
+    figures_of,
+    fitted_factor,
+    lines_of,
+    mean_coverage,
+)
 
 
 def _checks(people: int, stated: float, values: int = 4000) -> list[Check]:
@@ -35,3 +42,14 @@ def test_a_long_trial_counts_no_more_than_a_short_one() -> None:
     np.testing.assert_allclose(together, (mean_coverage(short) + mean_coverage(long)) / 2)
     assert 0.3 < fitted_factor([*short, *long]) < 1.0
     assert len(list(lines_of(figures_of([*short, *long])))) == 2
+
+
+def test_chance_is_what_true_sd_show_when_a_person_is_one_draw() -> None:
+    random = np.random.default_rng(4)
+    found = []
+    for _ in range(100):
+        draws = random.normal(size=3)
+        people = [Check(f"p{i}", "speed", np.full(50, z), np.ones(50), 5) for i, z in enumerate(draws)]
+        found.append(figures_of(people)["speed"]["ece"])
+    assert chance_error(3) == pytest.approx(float(np.mean(found)), rel=0.12)
+    assert chance_error(15) < 0.6 * chance_error(3) < 0.6 * chance_error(1)
