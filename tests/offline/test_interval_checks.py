@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kincast.offline.angle_errors import COVERAGES
 from tests.bench.interval_checks import (
     Check,
     chance_error,
@@ -50,6 +51,6 @@ def test_chance_is_what_true_sd_show_when_a_person_is_one_draw() -> None:
     for _ in range(100):
         draws = random.normal(size=3)
         people = [Check(f"p{i}", "speed", np.full(50, z), np.ones(50), 5) for i, z in enumerate(draws)]
-        found.append(figures_of(people)["speed"]["ece"])
+        found.append(np.abs(mean_coverage(people) - COVERAGES).mean())
     assert chance_error(3) == pytest.approx(float(np.mean(found)), rel=0.12)
     assert chance_error(15) < 0.6 * chance_error(3) < 0.6 * chance_error(1)
