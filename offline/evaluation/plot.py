@@ -57,7 +57,7 @@ def plot_run(path: Path, run: Run) -> None:
         shown.legend(fontsize="small")
     for shown in axes[-1]:
         shown.set_xlabel("s")
-    figure.suptitle(f"{label(run)}  {run.tracking.fell}".strip())
-    figure.tight_layout()
+    figure.suptitle(f"{label(run)}  {run.tracking.fell}".strip(), y=0.995)
+    figure.tight_layout(rect=(0.0, 0.0, 1.0, 0.985))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=60)
