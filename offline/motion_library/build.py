@@ -15,7 +15,7 @@ from kincast.offline.motion_library.clip import Clip, ClipForces, Origin, Suppor
 from kincast.offline.motion_library.gates import GateConfig, Reason, reasons_in_motion, reasons_in_time
 from kincast.offline.motion_library.index import Index, Split, split_of
 from kincast.offline.motion_library.smooth import smooth_motion
-from kincast.offline.motion_library.supported import support_reasons, supported_share
+from kincast.offline.motion_library.supported import seat_share, support_reasons
 from kincast.offline.motion_library.writer import LibraryWriter
 
 GROUND_CUTOFF_HZ = 6.0
@@ -86,7 +86,9 @@ def judged(motion: RawMotion, config: GateConfig | None = None) -> Judged:
         forces=forces,
     )
     if motion.support:
-        return Judged(motion, replace(clip, support=Support(motion.support, "", supported_share(clip))))
+        nothing = np.zeros(len(clip.t_ns), np.float32)
+        share = seat_share(clip) if motion.support == "seat" else nothing
+        return Judged(motion, replace(clip, support=Support(motion.support, "", share)))
     reasons = support_reasons(clip, config)
     return Judged(motion, None if reasons else clip, reasons)
 

@@ -14,6 +14,7 @@ from kincast.offline.motion_library.fit_store import FitStore, key_of
 from kincast.offline.motion_library.gates import GateConfig, Reason
 from kincast.offline.motion_library.index import Entry, Index, Rejected
 from kincast.offline.motion_library.trials import FittedTrial, Trials
+from kincast.offline.motion_library.variants import add_variants
 from kincast.offline.motion_library.writer import LibraryWriter
 
 JUDGE_RECIPE = 1
@@ -44,6 +45,8 @@ def build_data(
                 writer.leave_out(key, "", pattern, pattern, (Reason("catalogue", left.reason),))
     for pattern in catalogue.absent:
         tell(f"{pattern}: no such file in {catalogue.data}")
+    if variants:
+        add_variants(writer, config, tell)
     return writer.finish()
 
 

@@ -16,6 +16,7 @@ from kincast.models.body.parameters import BodyParameters
 from kincast.models.body.segments import SCALES, SEGMENTS
 from kincast.models.body.sites import KEYPOINT_SETS, MARKER_SETS, sites_of
 from kincast.models.coordinates import JOINT_COORDINATES
+from kincast.models.kinematics import difference, integrate
 from kincast.models.mirrored_sites import left_right_pairs
 from kincast.offline.motion_library.clip import Clip, ClipForces, Origin
 
@@ -55,12 +56,12 @@ def mirrored(clip: Clip) -> Clip:
         )
     return replace(
         clip,
-        name=_renamed(clip.name, "mirrored"),
+        name=renamed(clip.name, "mirrored"),
         body=mirrored_body(clip.body),
         q=q,
         sole_drop_m=clip.sole_drop_m[::-1].copy(),
         ground_velocity_m_s=clip.ground_velocity_m_s * (1.0, -1.0),
-        origin=_noted(clip.origin, "mirrored"),
+        origin=noted(clip.origin, "mirrored"),
         forces=forces,
         support=None
         if clip.support is None
@@ -88,11 +89,67 @@ def faster(clip: Clip, factor: float) -> Clip:
     t_ns = clip.t_ns[0] + np.round((clip.t_ns - clip.t_ns[0]) / factor).astype(np.int64)
     return replace(
         clip,
-        name=_renamed(clip.name, f"faster-{factor:g}"),
+        name=renamed(clip.name, f"faster-{factor:g}"),
         t_ns=t_ns,
         ground_velocity_m_s=clip.ground_velocity_m_s * factor,
-        origin=_noted(clip.origin, f"faster {factor:g}"),
+        origin=noted(clip.origin, f"faster {factor:g}"),
         forces=None,
+    )
+
+
+def time_warped(clip: Clip, amount: float, period_s: float = 2.0, phase: float = 0.0) -> Clip:
+    """The same way at a speed that swells and ebbs by ``amount`` (a share) every ``period_s`` (of the original's time).
+
+    A pose shown at time t is shown at ``integral of dt / (1 + amount sin(2 pi t / period + phase))`` instead: smooth, and its forces other ones.
+    """
+    if not 0.0 <= amount <= 0.5 or period_s < 0.5:
+        raise ValueError(f"amount {amount:g}, period {period_s:g} s; valid: 0 to 0.5, at least 0.5 s")
+    since_s = (clip.t_ns - clip.t_ns[0]) * 1e-9
+    fine_s = np.linspace(0.0, since_s[-1], 1 + 4 * len(since_s))
+    slowness = 1.0 / (1.0 + amount * np.sin(2.0 * np.pi * fine_s / period_s + phase))
+    passed_s = np.concatenate([[0.0], np.cumsum(0.5 * (slowness[1:] + slowness[:-1]) * np.diff(fine_s))])
+    t_ns = clip.t_ns[0] + np.round(np.interp(since_s, fine_s, passed_s) * 1e9).astype(np.int64)
+    change = f"time warped {amount:g} every {period_s:g} s from {phase:.2f}"
+    return replace(
+        clip,
+        name=renamed(clip.name, f"time-warped-{amount:g}"),
+        t_ns=t_ns,
+        origin=noted(clip.origin, change),
+        forces=None,
+    )
+
+
+def sampled(clip: Clip, rate_hz: float) -> Clip:
+    """The clip as a system of ``rate_hz`` frames a second would have it, by its timestamps; forces with it. What lies faster than
+    that rate shows is lost."""
+    if not 10.0 <= rate_hz <= 240.0:
+        raise ValueError(f"rate {rate_hz:g} Hz; valid: 10 to 240")
+    at_ns = clip.t_ns[0] + np.round(np.arange(int(clip.seconds * rate_hz) + 1) * (1e9 / rate_hz)).astype(
+        np.int64
+    )
+    after = np.clip(np.searchsorted(clip.t_ns, at_ns), 1, len(clip.t_ns) - 1)
+    before = after - 1
+    share = (at_ns - clip.t_ns[before]) / (clip.t_ns[after] - clip.t_ns[before])
+    q = clip.q.astype(np.float64)
+    step = np.asarray(difference(q[before], q[after])) * share[:, None]
+    poses = np.stack([np.asarray(integrate(a, s)) for a, s in zip(q[before], step, strict=True)])
+
+    def between(values: np.ndarray) -> np.ndarray:
+        s = share.reshape(-1, *[1] * (values.ndim - 1)).astype(np.float32)
+        return (1.0 - s) * values[before] + s * values[after]
+
+    f = clip.forces
+    if f is not None:
+        flags = (f.measured[before] & f.measured[after], f.known[before] & f.known[after])
+        f = ClipForces(between(f.force), between(f.cop), *flags)
+    return replace(
+        clip,
+        name=renamed(clip.name, f"at-{rate_hz:g}-Hz"),
+        t_ns=at_ns,
+        q=poses.astype(np.float32),
+        origin=noted(clip.origin, f"sampled at {rate_hz:g} Hz"),
+        forces=f,
+        support=None if clip.support is None else replace(clip.support, share=between(clip.support.share)),
     )
 
 
@@ -114,7 +171,7 @@ def larger(clip: Clip, factor: float) -> Clip:
         )
     return replace(
         clip,
-        name=_renamed(clip.name, f"larger-{factor:g}"),
+        name=renamed(clip.name, f"larger-{factor:g}"),
         body=replace(
             body,
             scales={**body.scales, "overall": body.scales["overall"] * factor},
@@ -126,7 +183,7 @@ def larger(clip: Clip, factor: float) -> Clip:
         q=q,
         sole_drop_m=clip.sole_drop_m * factor,
         ground_velocity_m_s=clip.ground_velocity_m_s * root,
-        origin=_noted(clip.origin, f"larger {factor:g}"),
+        origin=noted(clip.origin, f"larger {factor:g}"),
         forces=forces,
     )
 
@@ -150,9 +207,11 @@ def _mirrored_quaternions(q: Float32[np.ndarray, "time 4"]) -> Float32[np.ndarra
     return np.stack([x, w, -z, -y], axis=1)
 
 
-def _renamed(name: str, change: str) -> str:
+def renamed(name: str, change: str) -> str:
+    """What a changed clip is called."""
     return f"{name}+{change}"
 
 
-def _noted(origin: Origin, change: str) -> Origin:
+def noted(origin: Origin, change: str) -> Origin:
+    """The origin with one more change."""
     return replace(origin, changes=(*origin.changes, change))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -76,7 +77,8 @@ class Trials:
                     fit = self._store.read(key) or Fit.none("the refit left it out")
                 else:
                     fit = self._fitted(file)
-                    self._store.write(key, fit)
+                    if fit.body is not None:
+                        self._store.write(key, fit)
             whole = key_of({"fit": key, "forces": "" if forces is None else self._sha(forces)})
             yield self._trial(file, fit, forces, whole)
 
@@ -84,11 +86,10 @@ class Trials:
 
     def _fitted(self, file: Path) -> Fit:
         try:
+            seen = self._sight(file).observations
             if self._body is None:
-                self._body = fitted_body(
-                    [self._sight(f) for f in self._body_files()], self._person.mass_kg, self._person.height_m
-                )
-            poses = fitted_poses(self._body, self._sight(file).observations)
+                self._body = fitted_body(self._readable(), self._person.mass_kg, self._person.height_m)
+            poses = fitted_poses(self._body, seen)
         except UserMistakeError as mistake:
             return Fit.none(str(mistake))
         return Fit(self._body, poses.t_ns, poses.q, poses.tracked)
@@ -99,6 +100,14 @@ class Trials:
         if m.kind == "cameras":
             return m.files
         return tuple(dict.fromkeys((*m.body_from, *m.files)))[:BODY_TRIALS]
+
+    def _readable(self) -> list[Sight]:
+        """What tells the body; files that cannot be read are named in their own turn."""
+        found = []
+        for file in self._body_files():
+            with contextlib.suppress(UserMistakeError):
+                found.append(self._sight(file))
+        return found
 
     def _sight(self, file: Path) -> Sight:
         if file not in self._sights:

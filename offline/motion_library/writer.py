@@ -83,6 +83,10 @@ class LibraryWriter:
         """Note that a motion is kept out, and why."""
         self._add(key, Rejected(name, person, source, reasons, key, made_of))
 
+    def kept(self) -> tuple[Entry, ...]:
+        """The clips of this run so far, asked for or written."""
+        return tuple(e for e in self._new.values() if isinstance(e, Entry))
+
     def finish(self) -> Index:
         """Throw away what earlier runs wrote and this one did not ask for; write the index and the report."""
         stale = {e.file for e in self._old.values() if isinstance(e, Entry)}
@@ -131,10 +135,11 @@ def report(index: Index) -> str:
     for r in index.rejected:
         why = " ".join(f"{x.code}: {x.sentence}." for x in r.reasons)
         rows.append([r.person, "", r.name, r.source, 0, "", "", "", "", r.made_of, "", why])
+    rows.sort(key=lambda row: f"{row[0]}/{row[2]}")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(REPORT_COLUMNS)
-    table.writerows(sorted(rows, key=lambda row: f"{row[0]}/{row[2]}"))
+    table.writerows(rows)
     return text.getvalue()
 
 

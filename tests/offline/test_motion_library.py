@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,17 @@ from kincast.offline.motion_library.clip import Clip, ClipForces, Origin, Suppor
 from kincast.offline.motion_library.from_results import motions_of_results
 from kincast.offline.motion_library.gates import GateConfig
 from kincast.offline.motion_library.index import INDEX, Library, LibraryFormatError, split_of
+from kincast.offline.motion_library.reference import reference_of
 from kincast.offline.motion_library.smooth import smooth_motion
 from kincast.offline.motion_library.storage import ClipFormatError, read_clip, write_clip
-from kincast.offline.motion_library.transforms import faster, larger, mirrored, mirrored_body
+from kincast.offline.motion_library.transforms import (
+    faster,
+    larger,
+    mirrored,
+    mirrored_body,
+    sampled,
+    time_warped,
+)
 from kincast.offline.truth import TruthForces
 from tests.offline.written_session import MASS_KG, Walk, results, write
 
@@ -63,6 +72,11 @@ def clip_of(motion: RawMotion) -> Clip:
     return replace(found, forces=forces, support=Support("cane", "r", rng.random(rows).astype(np.float32)))
 
 
+@lru_cache(maxsize=2)
+def the_clip(seconds: float = 1.6) -> Clip:
+    return clip_of(swaying(seconds))
+
+
 def equal(a: Clip, b: Clip) -> bool:
     assert a.forces is not None
     assert b.forces is not None
@@ -85,7 +99,7 @@ def equal(a: Clip, b: Clip) -> bool:
 
 
 def test_a_clip_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    clip = clip_of(swaying())
+    clip = the_clip()
     for path in (tmp_path / "a.npz", tmp_path / "b.npz"):
         write_clip(path, clip)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
@@ -94,7 +108,7 @@ def test_a_clip_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["cut", "text", "version", "nan"])
 def test_what_is_no_clip_is_refused(tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    clip = clip_of(swaying())
+    clip = the_clip()
     path = tmp_path / "a.npz"
     if damage == "nan":
         q = clip.q.copy()
@@ -113,7 +127,7 @@ def test_what_is_no_clip_is_refused(tmp_path: Path, damage: str, monkeypatch: py
 
 
 def test_mirrored_twice_is_the_same_and_once_is_the_mirror_image() -> None:
-    clip = clip_of(swaying())
+    clip = the_clip()
     once = mirrored(clip)
     twice = mirrored(once)
     assert equal(replace(twice, name=clip.name, origin=clip.origin), clip)
@@ -139,7 +153,7 @@ def test_mirrored_bodies_keep_offsets_of_paired_and_midline_sites() -> None:
 
 
 def test_a_larger_person_needs_similar_forces_and_a_faster_one_has_none() -> None:
-    clip = clip_of(swaying())
+    clip = the_clip()
     big = larger(clip, 1.21)
 
     def demanded(c: Clip) -> np.ndarray:
@@ -160,6 +174,32 @@ def test_a_larger_person_needs_similar_forces_and_a_faster_one_has_none() -> Non
     assert quick.forces is None
     assert quick.seconds == pytest.approx(clip.seconds / 1.25, rel=1e-6)
     assert quick.origin.changes == ("faster 1.25",)
+
+
+def test_a_warped_clip_goes_the_same_way_at_a_speed_that_swells_and_ebbs() -> None:
+    clip = the_clip(3.0)
+    warped = time_warped(clip, 0.2, period_s=1.0)
+    np.testing.assert_array_equal(warped.q, clip.q)
+    assert warped.forces is None
+    speed = np.diff(clip.t_ns) / np.diff(warped.t_ns)
+    middle_s = 0.5 * (clip.t_ns[1:] + clip.t_ns[:-1]) * 1e-9
+    np.testing.assert_allclose(speed, 1.0 + 0.2 * np.sin(2 * np.pi * middle_s), atol=2e-3)
+    with pytest.raises(ValueError, match=r"0 to 0\.5"):
+        time_warped(clip, 0.7)
+
+
+@pytest.mark.parametrize("rate_hz", [25.0, 60.0, 120.0])
+def test_a_clip_is_the_same_motion_at_any_rate(rate_hz: float) -> None:
+    clip = the_clip(3.0)
+    other = sampled(clip, rate_hz)
+    np.testing.assert_allclose(np.diff(other.t_ns), 1e9 / rate_hz, atol=1.0)
+    assert other.forces is not None
+    assert len(other.forces.known) == len(other.t_ns)
+    first, second = reference_of(clip), reference_of(other)
+    rows = min(len(first.q), len(second.q))
+    assert abs(len(first.q) - len(second.q)) <= 5
+    np.testing.assert_allclose(second.q[:rows], first.q[:rows], atol=np.deg2rad(0.3))
+    np.testing.assert_allclose(second.v[20 : rows - 20], first.v[20 : rows - 20], atol=0.02)
 
 
 def through_floor(q: np.ndarray, t_s: np.ndarray) -> None:
@@ -227,7 +267,7 @@ def test_gaps_cut_a_motion_and_pieces_too_short_stay_out() -> None:
 
 
 def test_a_clip_stands_on_the_floor_whatever_height_the_rig_gave_it() -> None:
-    low = clip_of(swaying())
+    low = the_clip()
     motion = swaying()
     q = motion.q.copy()
     q[:, 2] += 0.31
