@@ -20,7 +20,7 @@ from kincast.models.twin.environment_c import CEnvironments
 from kincast.models.twin.expert import ExpertConfig
 from kincast.models.twin.fingerprint import body_fingerprint
 from kincast.models.twin.loads import FootLoads
-from kincast.models.twin.model import CONTROL_HZ
+from kincast.models.twin.model import CONTROL_HZ, RESIDUALS
 from kincast.models.twin.observation import ObservationConfig, fingerprint, layout, observe, size
 from kincast.models.twin.person import Person, person_of
 from kincast.models.twin.policy import Normalisation, Policy, PolicyFacts
@@ -33,10 +33,15 @@ from kincast.offline.training.networks import Parameters, Perceptron, begin, fin
 from kincast.offline.training.state_file import flat, unflat
 from kincast.offline.training.visited import Buffer, Visited
 
-LEAST_SPREAD = 1e-3
-LEAST_PERSON_SPREAD = 0.1
-"""Of the logarithms of scales and mass, in which few people differ by chance only."""
-LEAST_LABEL_SPREAD = 1e-4
+LEAST_SPREAD = {
+    "pelvis_height": 0.02, "up_in_pelvis": 0.02, "joint_angles": 0.02, "pelvis_velocity": 0.1, "pelvis_rate": 0.1,
+    "joint_rates": 0.1, "foot_forces": 0.05, "previous_action": 0.003, "log_scales": 0.1, "log_mass": 0.1,
+}  # fmt: skip
+"""Of a part of the observation (m, rad, s, body weights): what the expert alone hardly varies, a policy in training will."""
+LEAST_DIFFERENCE_SPREAD = ((0.03, 0.3), (0.005, 0.05))
+"""Of pose and velocity differences: from the simulated body, and from row to row of the reference."""
+LEAST_LABEL_SPREAD = (0.02, 0.003)
+"""Of the residual (body weights) and of the rest of an action: errors below are no errors worth learning."""
 LABELS = "labels"
 """Folder in the run's."""
 FURTHEST_LABEL = 10.0
@@ -174,15 +179,11 @@ class Clone:
     def _normalisation_of(self, visited: Visited) -> Normalisation:
         pieces = np.array_split(np.arange(len(visited.clip)), max(1, len(visited.clip) // 4096))
         seen = np.concatenate([np.asarray(self._observe(*self._known(), _part(visited, p))) for p in pieces])
-        spread = np.maximum(seen.std(axis=0), LEAST_SPREAD)
-        at = 0
-        for name, count in layout(self._observation):
-            if name in ("log_scales", "log_mass"):
-                spread[at : at + count] = np.maximum(spread[at : at + count], LEAST_PERSON_SPREAD)
-            at += count
+        spread = np.maximum(seen.std(axis=0), _least_spread(self._observation))
         # quantiles: a few shouts must not decide
         low, middle, high = np.percentile(visited.label, (16.0, 50.0, 84.0), axis=0)
-        label_spread = np.maximum(0.5 * (high - low), LEAST_LABEL_SPREAD)
+        least = np.where(np.arange(self._actions) < RESIDUALS, *LEAST_LABEL_SPREAD)
+        label_spread = np.maximum(0.5 * (high - low), least)
         return Normalisation(
             *(np.asarray(x, np.float32) for x in (seen.mean(axis=0), spread, middle, label_spread))
         )
@@ -240,6 +241,18 @@ class Clone:
 
     def close(self) -> None:
         self._environments.close()
+
+
+def _least_spread(config: ObservationConfig) -> Float64[np.ndarray, " observation"]:
+    parts = []
+    differences = 0
+    for name, count in layout(config):
+        least = LEAST_SPREAD.get(name)
+        if least is None:
+            least = LEAST_DIFFERENCE_SPREAD[min(differences // 2, 1)][differences % 2]
+            differences += 1
+        parts.append(np.full(count, least))
+    return np.concatenate(parts)
 
 
 def learning_rate(config: TrainingConfig) -> optax.Schedule:

@@ -48,7 +48,8 @@ class CloneConfig:
         batches, batch: gradient steps per update and their size; ``learning_rate`` falls by a cosine to a hundredth.
         residual_limit: body weights, of expert and policy.
         most_labels: once there are so many, none are collected any more; they take 700 bytes each.
-        far_m: a pelvis further from its reference ends the episode.
+        far_m: a pelvis further from its reference ends the episode: beyond a few centimetres the expert asks for more than
+            the residual's limit, and its answers are worth little.
         longest_s: of an episode.
     """
 
@@ -65,7 +66,7 @@ class CloneConfig:
     batch: int = 1024
     learning_rate: float = 1e-3
     residual_limit: float = 1.0
-    far_m: float = 0.5
+    far_m: float = 0.15
     longest_s: float = 3.0
 
 

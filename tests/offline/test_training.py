@@ -133,7 +133,7 @@ def test_the_curve_of_the_committed_seed(people, tmp_path: Path) -> None:
             rtol=tolerance,
         )
     loss = np.array([float(row["fresh_loss"]) for row in found if row["fresh_loss"]])
-    assert loss[-20:].mean() < 0.5 * loss[:5].mean()
+    assert loss[-20:].mean() < 0.5 * loss[5:30].mean()  # from the fifth on the policy drives alone
 
 
 def test_advantages_are_the_sums_that_define_them() -> None:
