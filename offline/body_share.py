@@ -26,7 +26,7 @@ from kincast.offline.trajectory.motion import Motion
 from kincast.offline.trajectory.problem import FitProblem
 from kincast.offline.trajectory.spline import SplineFit
 
-STRETCH_S = 30.0
+STRETCH_S = 15.0
 MARGIN_S = 1.0
 """Poses at a stretch's ends are taken as known there; this far in it no longer shows."""
 
