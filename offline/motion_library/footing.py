@@ -24,6 +24,10 @@ PLANTED_M_S = 0.3
 PLANTED_M = 0.015
 """A sole point slower and lower stands."""
 SHORTEST_S = 0.08
+SETTLED = 2e-3
+"""A step (m, rad) below which the answer is taken."""
+FURTHEST = 0.3
+"""No step goes further: sines are no straight lines."""
 RAMP_S = 0.06
 """Before and after a stance the foot is drawn to its place, or let go, over this time."""
 LEG = (
@@ -160,7 +164,7 @@ def refooted(
     change = np.zeros((len(wanted), len(FREE)))
     start = np.zeros(len(FREE))
     for i in range(len(wanted)):
-        start = _solved(soles, wanted[i], start, holds.place[i], holds.firm[i], least[i], sd, c.place_m, 2)
+        start = _solved(soles, wanted[i], start, holds.place[i], holds.firm[i], least[i], sd, c.place_m, 8)
         change[i] = start
     # the least squares answers of neighbouring instants differ by what the ramps cut off
     every_s = float(np.median(np.diff(t_ns))) * 1e-9
@@ -170,7 +174,7 @@ def refooted(
     for i in range(len(wanted)):
         smooth = moved(wanted[i], change[i])
         rest = _solved(
-            soles, smooth, np.zeros(len(FREE)), holds.place[i], holds.firm[i], least[i], tight, c.place_m, 1
+            soles, smooth, np.zeros(len(FREE)), holds.place[i], holds.firm[i], least[i], tight, c.place_m, 3
         )
         out[i] = moved(smooth, rest)
     return out
@@ -212,23 +216,28 @@ def _solved(
     least: Float64[np.ndarray, "2"],
     sd: Float64[np.ndarray, "20"],
     place_m: float,
-    iterations: int,
+    most: int,
 ) -> Float64[np.ndarray, "20"]:
     """Gauss-Newton on ``sum firm (point - place)^2 / place_m^2 + sum lack^2 / place_m^2 + sum (change / sd)^2``."""
     change = start.copy()
     prior = np.diag(sd**-2)
-    for _ in range(iterations):
+    # once lifted a point stays so, or it would fall back at every other step
+    short = np.zeros(firm.shape, bool)
+    for _ in range(most):
         position, jacobian = soles.with_jacobian(moved(wanted, change))
         weight = np.broadcast_to(firm[..., None], position.shape).copy()
         gap = place - position
         lack = least[:, None] - position[..., 2]
         # a point under the floor is lifted, standing or not
-        short = lack > 0.0
+        short |= lack > 0.0
         lifted = short & (firm < 1.0)
-        gap[..., 2] = np.where(lifted & (lack > firm * gap[..., 2]), lack, gap[..., 2])
+        gap[..., 2] = np.where(lifted, np.maximum(lack, firm * gap[..., 2]), gap[..., 2])
         weight[..., 2] = np.where(lifted, 1.0, weight[..., 2])
         rows = jacobian.reshape(-1, len(FREE))
         w = weight.reshape(-1) / place_m**2
         normal = rows.T @ (rows * w[:, None]) + prior
-        change = change + np.linalg.solve(normal, rows.T @ (w * gap.reshape(-1)) - prior @ change)
+        step = np.linalg.solve(normal, rows.T @ (w * gap.reshape(-1)) - prior @ change)
+        change = change + step * min(1.0, FURTHEST / np.abs(step).max())
+        if np.abs(step).max() < SETTLED:
+            break
     return change

@@ -27,7 +27,7 @@ def stepping_clip() -> Clip:
     c[:, COORDINATES.index("pelvis_ty")] = 1.0
     upright = np.asarray(pose_from_coordinates(c[0]))
     flat = soles.positions(upright[None])[0]
-    c[:, COORDINATES.index("pelvis_ty")] -= flat[..., 2].min() + 0.045
+    c[:, COORDINATES.index("pelvis_ty")] -= flat[..., 2].min() + 0.065
     c[:, COORDINATES.index("pelvis_tx")] = STRIDE_M / STRIDE_S * t_s
     place = np.empty((len(t_s), *flat.shape))
     for foot, side in enumerate("rl"):

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kincast.deploy.cli.library import Library as Command
+from kincast.deploy.cli.library import LibraryOptionsError
 from kincast.models.errors import UserMistakeError
 from kincast.models.observations import Observations
 from kincast.offline.live_start import LivePoses
@@ -213,3 +215,21 @@ def test_the_development_data_is_split_by_person(data_dir: Path) -> None:
     # CMU's numbers may be one person: they stand on one side
     assert {s for name, s in split.items() if name.startswith("cmu")} == {"train"}
     assert set(split.values()) == {"train", "validation", "test"}
+
+
+def test_the_command_builds_and_names_options_that_do_not_go_together(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Fits(monkeypatch)
+    folder = tmp_path / "library"
+    assert Command("build", (data,), folder, no_variants=True).run() == 0
+    said = capsys.readouterr().out
+    assert "[1/4] P01, a: 3.0 s, train" in said
+    assert "4 clips of 2 people, 0.1 min; 2 kept out" in said
+    for options in (
+        Command("build", (data, data), folder),
+        Command("build", (data,), folder, person="P01"),
+        Command("results", (data,), folder, catalogue=data / CATALOGUE),
+    ):
+        with pytest.raises(LibraryOptionsError):
+            options.run()
