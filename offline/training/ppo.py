@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +17,11 @@ from jaxtyping import Array, Float
 
 from kincast.models.twin.environment import EnvironmentConfig
 from kincast.models.twin.environment_c import CEnvironments
-from kincast.models.twin.environment_mjx_batch import MjxBatch
 from kincast.models.twin.model import CONTROL_HZ
 from kincast.models.twin.observation import ObservationConfig, size
 from kincast.models.twin.policy import Normalisation, Policy
 from kincast.models.twin.termination import TerminationConfig
-from kincast.offline.training.config import PpoConfig, TrainingConfig
+from kincast.offline.training.config import PpoConfig, Simulator, TrainingConfig
 from kincast.offline.training.episodes import starts
 from kincast.offline.training.motions import Motions
 from kincast.offline.training.networks import (
@@ -58,12 +58,12 @@ class Ppo:
         environment = EnvironmentConfig(observation=observation, termination=TerminationConfig(far_m=p.far_m))
         first.require(motions.twins[0], observation, environment.action.size)
         self._config, self._motions, self._first = config, motions, first
-        simulator = CEnvironments if p.simulator == "c" else MjxBatch
+        simulator = _simulator(p.simulator)
         self._environments = simulator(motions.twins, motions.bank, motions.person_of_clip, environment)
         self._networks = Networks(
             Perceptron(hidden_of(first), first.facts.actions), Perceptron(config.critic, 1)
         )
-        optimiser = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(p.learning_rate))
+        optimiser = _optimiser(p)
         key = jax.random.key(config.seed)
         both = ActorCritic(
             parameters_of(first),
@@ -114,7 +114,8 @@ class Ppo:
             ended = np.asarray(found.ended)
             over = ended | np.asarray(found.finished) | (self._age >= p.longest_s * CONTROL_HZ)
             kept.append((np.asarray(self._seen, np.float32), said, mean, after, ended, over))
-            pay.append(np.asarray(found.reward.total))
+            # a body flung away costs what a fall does: its squared errors would drown all that the critic has to know
+            pay.append(np.maximum(np.asarray(found.reward.total), env.config.reward.fallen))
             ended_in_all += int(ended.sum())
             force = np.linalg.norm(action[:, :3], axis=1)
             pushed += float(np.minimum(force, env.place.residual_limit).mean())
@@ -182,6 +183,25 @@ class Ppo:
 
     def close(self) -> None:
         self._environments.close()
+
+
+def _optimiser(config: PpoConfig) -> optax.GradientTransformation:
+    """The actor's and the critic's gradients are bounded apart: one bound for both would leave the actor nothing."""
+    kinds = {
+        name: optax.chain(optax.clip_by_global_norm(0.5), optax.adam(rate))
+        for name, rate in (("actor", config.learning_rate), ("critic", config.critic_learning_rate))
+    }
+    return optax.multi_transform(kinds, ActorCritic("actor", "actor", "critic"))  # type: ignore[arg-type]
+
+
+def _simulator(name: Simulator) -> Any:
+    if name == "c":
+        return CEnvironments
+    from kincast.models.twin.environment_mjx_batch import (
+        MjxBatch,
+    )  # takes seconds to import and talks about warp
+
+    return MjxBatch
 
 
 def residual_limit(config: PpoConfig, update: int, updates: int) -> float:
